@@ -1,8 +1,9 @@
-"""Knows how an RFC's text is laid out and where its normative sentences stand; knows no ledger file and no protocol.
+"""Knows how an RFC's text is laid out and where its normative sentences stand; knows no ledger, no protocol.
 
-The ledger of a protocol is complete when every normative sentence of its specifications is claimed by a clause
-or set aside with a reason. This module counts those sentences (key words of RFC 2119) per numbered section, and
-`missing_sentences` compares claims with counts. The counts are facts and may be committed; the texts are not.
+The ledger of a protocol is complete when every normative sentence of its specifications is claimed by a
+clause or set aside with a reason. This module counts those sentences (key words of RFC 2119) per numbered
+section, and `missing_sentences` compares claims with counts. The counts are facts and may be committed; the
+texts are not.
 
 Use: `python -m lab.judge.normative --count rfc5321.txt …` prints the counts as TOML,
 `python -m lab.judge.normative rfc5321.txt --section 4.1.1.1` prints the sentences with their ordinals.
@@ -65,9 +66,7 @@ _BACK_MATTER = re.compile(
 _BULLET = re.compile(r"^(\s*)((?:[o*+-]|\(?(?:\d{1,2}|[a-z])[.)])\s+)\S")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[<]*[A-Z0-9*_])")
 _NO_SENTENCE_END = re.compile(r"(?:^|[\s(\"])(?:e\.g|i\.e|etc|vs|cf|Fig|viz|\")\.[\"')\]]*$", re.IGNORECASE)
-_QUOTED = re.compile(
-    r"\"[^\"]{0,3}\b(?:MUST|SHALL|SHOULD|REQUIRED|(?:NOT )?RECOMMENDED|MAY|OPTIONAL)(?: NOT)?,?\""
-)
+_QUOTED = re.compile(r"\"(?:MUST|SHALL|SHOULD|REQUIRED|(?:NOT )?RECOMMENDED|MAY|OPTIONAL)(?: NOT)?,?\"")
 _WORDS: dict[KeyWords, list[tuple[Level, re.Pattern[str]]]] = {
     "capitals": [
         ("MUST", re.compile(r"(?<![A-Za-z0-9])(?:MUST|SHALL|REQUIRED)(?![A-Za-z0-9])")),
@@ -93,18 +92,18 @@ def specification_name(text: str) -> str:
 def key_words(text: str) -> KeyWords:
     """Which spelling is normative: capitals where the text defines them (it quotes "MUST"), else any case.
 
-    Specifications older than RFC 2119, and some that never cite it, write their requirements in small letters.
+    Specifications older than RFC 2119, and some that never cite it, have their requirements in small letters.
     """
     return "capitals" if re.search(r"[\"']MUST[\"',]", text) else "any case"
 
 
 def normative_sentences(text: str, spec: str | None = None) -> list[NormativeSentence]:
-    """The sentences of level MUST and SHOULD, in the text's order. `spec` defaults to the name in the text."""
+    """The sentences of level MUST and SHOULD, in the text's order; `spec` defaults to the name in the text."""
     return [sentence for sentence in all_sentences(text, spec) if sentence.level != "MAY"]
 
 
 def all_sentences(text: str, spec: str | None = None) -> list[NormativeSentence]:
-    """The sentences of every level; those that only permit have ordinals of their own."""
+    """As `normative_sentences`, with those that only permit; these have ordinals of their own."""
     name = spec if spec is not None else specification_name(text)
     words = _WORDS[key_words(text)]
     ordinals: dict[tuple[str, bool], int] = {}
@@ -122,7 +121,7 @@ def all_sentences(text: str, spec: str | None = None) -> list[NormativeSentence]
 
 
 def count_by_section(sentences: Iterable[NormativeSentence]) -> dict[str, int]:
-    """Section to the number of its MUST and SHOULD sentences, in the order of the sections' first appearance."""
+    """Section to the number of its MUST and SHOULD sentences, in the order of the text."""
     counts: dict[str, int] = {}
     for sentence in sentences:
         if sentence.level != "MAY":
@@ -223,7 +222,7 @@ def counts_as_toml(counts: Counts) -> str:
 
 
 def _body(text: str) -> Iterator[str]:
-    """The lines without page furniture, from after the contents on; a page break inside a paragraph closed."""
+    """The lines without page furniture and contents; a page break inside a paragraph is closed."""
     lines: list[str] = []
     for page in text.lstrip("\ufeff").replace("\r\n", "\n").split("\f"):
         rows = [row.rstrip() for row in page.split("\n")]
@@ -288,7 +287,8 @@ def _joined(lines: list[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 2 with one line on standard error when a text cannot be read."""
     parser = argparse.ArgumentParser(
-        prog="python -m lab.judge.normative", description="Normative sentences of RFCs."
+        prog="python -m lab.judge.normative",
+        description="List or count the normative sentences of RFC texts.",
     )
     parser.add_argument("texts", nargs="+", type=Path, metavar="RFC-TEXT")
     parser.add_argument("--count", action="store_true", help="print the counts per section as TOML")
@@ -298,12 +298,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found: dict[str, list[NormativeSentence]] = {}
     for path in options.texts:
         try:
-            sentences = all_sentences(path.read_text(encoding="utf-8"))
-            name = specification_name(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            name = specification_name(text)
         except (OSError, ValueError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             return 2
-        found[name] = sentences
+        found[name] = all_sentences(text, name)
     if options.count:
         sys.stdout.write(
             counts_as_toml({name: count_by_section(sentences) for name, sentences in found.items()})

@@ -1,4 +1,4 @@
-"""Knows what the reader of specifications must get right on invented texts; knows no real specification's words."""
+"""Knows what the reader of specifications must get right on invented texts; knows no real specification."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def listed(sentences: Sequence[normative.NormativeSentence]) -> list[tuple[str, 
 
 
 def test_paged_text_gives_sentences_by_section() -> None:
-    """Headers, footers, contents, definitions and addresses are not counted; page breaks do not cut a sentence."""
+    """Headers, footers, contents, definitions and addresses are not counted; page breaks cut no sentence."""
     sentences = normative.normative_sentences(PAGED)
     assert {sentence.spec for sentence in sentences} == {"RFC 99999"}
     assert listed(sentences) == [
@@ -200,9 +200,8 @@ def test_missing_sentences_names_each_fault() -> None:
     assert normative.missing_sentences([*rows, Row("RFC 99999", "9", [])], counts) == [
         "RFC 99999, section 1.1: sentence 2 of 3 is in no clause"
     ]
-    assert normative.missing_sentences(
-        [Row("RFC 99999", "1.1", [1, 2, 3, 4]), Row("RFC 7", "2", [1])], counts
-    ) == [
+    beyond = [Row("RFC 99999", "1.1", [1, 2, 3, 4]), Row("RFC 7", "2", [1])]
+    assert normative.missing_sentences(beyond, counts) == [
         "RFC 99999, section 1: sentence 1 of 2 is in no clause",
         "RFC 99999, section 1: sentence 2 of 2 is in no clause",
         "RFC 99999, section 1.1: sentence 4 is claimed, but the section has 3",
