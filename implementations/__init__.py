@@ -1,5 +1,6 @@
-"""Programs and adapters that speak the protocols.
+"""Clients, servers and programs that speak a protocol in Python: what the lab puts to the test.
 
-Knows protocols, the standard library and the libraries it adapts. Must not know the lab, the suites, pytest
-or Docker: any file here can be read and copied alone.
+This floor knows protocols and the library that each file adapts. It must not know the lab, the suites, pytest or Docker:
+a file here can be read, copied and run alone. `catalogue.toml` names every implementation; `listings.toml` names
+every program that the floor is to hold.
 """
