@@ -1,0 +1,96 @@
+"""One verdict as a row of ``verdicts.jsonl``, and what a whole run makes of its rows.
+
+Knows repeats, disputes and known failures. Must not know pytest.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TypedDict
+
+from lab.judge.known import KnownFailure
+from lab.judge.verdict import Verdict
+
+
+class KnownNote(TypedDict):
+    """The note that makes a failure an expected one."""
+
+    id: str
+    reason: str
+
+
+class Row(TypedDict):
+    """One verdict; the form is told in docs/results.md."""
+
+    case: str
+    nodeid: str
+    title: str
+    protocol: str
+    role: str
+    clauses: list[str]
+    implementation: str
+    peer: str
+    peer_kind: str
+    cut: str
+    verdict: str
+    reason: str
+    attempts: str | None
+    seconds: float
+    transcripts: list[str]
+    reproduce: str
+    known: KnownNote | None
+    expected: bool
+
+
+def merge_attempts(attempts: list[Row]) -> Row:
+    """The row that stands for all attempts at one case; different verdicts make it *flaky*.
+
+    The last attempt's row is kept, with every attempt's transcripts.
+    """
+    final: Row = {**attempts[-1]}
+    if len(attempts) == 1:
+        return final
+    final["transcripts"] = [name for attempt in attempts for name in attempt["transcripts"]]
+    failed = sum(attempt["verdict"] != Verdict.PASS for attempt in attempts)
+    final["attempts"] = f"{failed}/{len(attempts)}"
+    if len({attempt["verdict"] for attempt in attempts}) > 1:
+        final["verdict"] = Verdict.FLAKY
+        final["reason"] = next(attempt["reason"] for attempt in attempts if attempt["verdict"] != Verdict.PASS)
+        final["expected"] = False
+    return final
+
+
+def dispute(rows: list[Row], references: frozenset[str]) -> None:
+    """Turn failures into *disputed* where the reference server fails the same case."""
+    failed_by_reference = {
+        row["case"] for row in rows if row["implementation"] in references and row["verdict"] == Verdict.FAIL
+    }
+    for row in rows:
+        if row["verdict"] == Verdict.FAIL and row["role"] == "server" and row["case"] in failed_by_reference:
+            row["verdict"] = Verdict.DISPUTED
+
+
+def settle_expectations(rows: list[Row]) -> None:
+    """Say of each row whether its verdict is an expected one."""
+    for row in rows:
+        row["expected"] = not Verdict(row["verdict"]).asks_for_a_look or row["known"] is not None
+        if row["verdict"] in {Verdict.BLOCKED, Verdict.FLAKY}:
+            # a note explains a broken clause, not a lab that could not ask or an answer that changes
+            row["expected"] = False
+
+
+def stale_notes(rows: Sequence[Row], notes: Sequence[KnownFailure]) -> list[KnownFailure]:
+    """The known failures whose cases ran and no longer fail."""
+    seen: defaultdict[str, set[str]] = defaultdict(set)
+    for note in notes:
+        for row in rows:
+            covered = note.covers(
+                implementation=row["implementation"],
+                role=row["role"],
+                clauses=tuple(row["clauses"]),
+                case=row["case"],
+            )
+            if covered:
+                seen[note.id].add(row["verdict"])
+    return [note for note in notes if seen[note.id] and seen[note.id] <= {Verdict.PASS, Verdict.UNSUPPORTED}]

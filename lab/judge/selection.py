@@ -1,0 +1,140 @@
+"""What one run is asked to judge: suites, implementations, clauses, cases, cuts, peers.
+
+Knows the options that pytest and ``erle run`` share. Must not know how a case runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from lab.errors import LabError
+from lab.judge.catalogue import Implementation, Role, load_catalogue, unknown
+from lab.judge.suite import Suite, find_suites
+from lab.wire.endpoint import Endpoint
+
+Peers = Literal["reference", "embedded"]
+DEFAULT_CUTS = ("whole", "octets", "lines")
+#: The name under which an implementation from the command line appears.
+VISITOR = "visitor"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """The options of a conformance run."""
+    group = parser.getgroup("erle", "Erle Lab: conformance")
+    group.addoption("--implementation", action="append", default=[], metavar="NAME", help="judge only this one")
+    group.addoption("--clause", action="append", default=[], metavar="ID", help="only cases that decide this clause")
+    group.addoption("--case", action="append", default=[], metavar="ID", help="only this case")
+    group.addoption("--cut", action="append", default=[], choices=DEFAULT_CUTS, help="only this segmentation")
+    group.addoption("--peers", choices=("reference", "embedded"), default="reference", help="what stands opposite")
+    group.addoption("--client", metavar="MODULE:CLASS", help="judge a client that is not in the catalogue")
+    group.addoption("--client-command", metavar="COMMAND", help="judge a client that speaks JSON lines")
+    group.addoption("--server", metavar="HOST:PORT", help="judge a server that is running already")
+    group.addoption("--features", default="", metavar="WORDS", help="what the client or server from outside offers")
+    group.addoption("--profile", choices=("quick", "deep"), default="quick", help="how far properties search")
+    group.addoption("--results", metavar="FOLDER", help="where results/<run>/ is made (default: results)")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The answers to the options, checked."""
+
+    root: Path
+    suites: dict[str, Suite]
+    rows: tuple[Implementation, ...]
+    clauses: frozenset[str]
+    cases: frozenset[str]
+    cuts: tuple[str, ...]
+    peers: Peers
+    profile: str
+    narrowed: bool
+
+    def implementations(self, protocol: str, role: Role) -> tuple[Implementation, ...]:
+        """Who is judged in cases of this protocol and role."""
+        return tuple(row for row in self.rows if row.protocol == protocol and row.role == role)
+
+    def reference_judged(self) -> bool:
+        """Whether every server case also runs on the reference server."""
+        return self.peers == "reference"
+
+
+def read_selection(config: pytest.Config) -> Selection:
+    """Turn pytest's options into a selection.
+
+    Raises:
+        LabError: an unknown name (with the nearest ones), or a mistake in a data file.
+    """
+    root = config.rootpath
+    suites = find_suites(root)
+    catalogue = load_catalogue(root / "implementations" / "catalogue.toml")
+    references = tuple(suite.reference for suite in suites.values() if suite.reference is not None)
+    peers: Peers = config.getoption("--peers")
+    visitors = _visitors(config, tuple(suites))
+    if visitors:
+        rows = visitors
+    else:
+        rows = catalogue
+    names: list[str] = config.getoption("--implementation")
+    known = sorted({row.name for row in (*rows, *references)})
+    for name in names:
+        if name not in known:
+            raise unknown("implementation", name, known)
+    chosen = tuple(row for row in rows if not names or row.name in names)
+    if peers == "reference":
+        # the reference server is judged beside every server, so that a disputed case shows
+        judged = {row.protocol for row in chosen if row.role == "server"}
+        chosen += tuple(row for row in references if row.protocol in judged or not names or row.name in names)
+    clauses: list[str] = config.getoption("--clause")
+    _check_clauses(suites, clauses)
+    cases: list[str] = config.getoption("--case")
+    cuts: list[str] = config.getoption("--cut")
+    return Selection(
+        root=root,
+        suites=suites,
+        rows=chosen,
+        clauses=frozenset(clauses),
+        cases=frozenset(cases),
+        cuts=tuple(cuts) or DEFAULT_CUTS,
+        peers=peers,
+        profile=config.getoption("--profile"),
+        narrowed=bool(cases or cuts or clauses or config.getoption("-k") or config.getoption("-m")),
+    )
+
+
+def _check_clauses(suites: dict[str, Suite], clauses: list[str]) -> None:
+    if not clauses:
+        return
+    known = {entry.id for suite in suites.values() for entry in suite.ledger.clauses}
+    for name in clauses:
+        if name not in known:
+            raise unknown("clause", name, sorted(known))
+
+
+def _visitors(config: pytest.Config, protocols: tuple[str, ...]) -> tuple[Implementation, ...]:
+    """The implementations named on the command line; they join the suite of every protocol that was asked for."""
+    features = frozenset(config.getoption("--features").replace(",", " ").split())
+    base = Implementation(VISITOR, "", "client", "-", features)
+    found: list[Implementation] = []
+    if entry := config.getoption("--client"):
+        if entry.count(":") != 1:
+            message = f"--client {entry}: write it as module:Class"
+            raise LabError(message)
+        found.append(replace(base, name=entry.rpartition(":")[2], entry=entry))
+    if command := config.getoption("--client-command"):
+        argv = tuple(shlex.split(command))
+        if not argv:
+            message = "--client-command is empty"
+            raise LabError(message)
+        found.append(replace(base, name=Path(argv[-1]).stem or VISITOR, command=argv))
+    if address := config.getoption("--server"):
+        try:
+            endpoint = Endpoint.parse(address)
+        except ValueError as error:
+            message = f"--server: {error}"
+            raise LabError(message) from error
+        found.append(replace(base, name=address, role="server", endpoint=endpoint))
+    return tuple(replace(row, protocol=protocol) for row in found for protocol in protocols)

@@ -1,0 +1,107 @@
+"""The tap: a recording proxy between a client under test and its peer.
+
+Knows how to listen and to hand each connection to a relay. Must not know any
+protocol. One transcript a connection, in the order of their opening.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+from lab.wire.endpoint import Endpoint, endpoint_of, listen
+from lab.wire.faults import UNTOUCHED, Treatment
+from lab.wire.interception import Interception
+from lab.wire.relay import Relay
+from lab.wire.transcript import Transcript
+
+CONNECT_TIMEOUT = 5.0
+
+
+class Tap:
+    """Listens on a loopback port and relays each connection to ``peer``.
+
+    Args:
+        peer: where the connections go.
+        from_client: what is done to the client's octets.
+        from_server: what is done to the server's octets.
+        interception: TLS on both sides, so that the transcript is in clear.
+        host: the address to listen on.
+    """
+
+    def __init__(
+        self,
+        peer: Endpoint,
+        *,
+        from_client: Treatment = UNTOUCHED,
+        from_server: Treatment = UNTOUCHED,
+        interception: Interception | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self._peer = peer
+        self._from_client = from_client
+        self._from_server = from_server
+        self._interception = interception
+        self._listener = listen(host)
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._threads: list[threading.Thread] = []
+        self.transcripts: list[Transcript] = []
+        #: Why the peer could not be reached, one entry for each connection that failed so.
+        self.unreachable: list[str] = []
+        self.endpoint: Endpoint = endpoint_of(self._listener)
+        self._acceptor = threading.Thread(target=self._accept, name="tap-accept", daemon=True)
+        self._acceptor.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, address = self._listener.accept()
+            except OSError:
+                return  # the listener was closed: the tap is done
+            transcript = Transcript(f"{address[0]}:{address[1]}", str(self._peer))
+            transcript.record("client", "open")
+            self.transcripts.append(transcript)
+            thread = threading.Thread(target=self._relay, args=(client, transcript), name="tap-relay", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _relay(self, client: socket.socket, transcript: Transcript) -> None:
+        try:
+            server = self._peer.connect(CONNECT_TIMEOUT)
+        except OSError as error:
+            self.unreachable.append(f"{self._peer}: {error}")
+            transcript.record("lab", "fault", f"the peer could not be reached: {error}".encode())
+            client.close()
+            return
+        relay = Relay(
+            client,
+            server,
+            transcript,
+            from_client=self._from_client,
+            from_server=self._from_server,
+            interception=self._interception,
+        )
+        relay.run(self._wake_reader)
+
+    def close(self) -> None:
+        """Stop listening, break what is still relayed, and wait for the relays to end."""
+        if self._listener.fileno() < 0:
+            return
+        # shutdown wakes the accepting thread; close alone would leave it in accept
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._acceptor.join(CONNECT_TIMEOUT)
+        self._wake_writer.close()
+        for thread in self._threads:
+            thread.join(CONNECT_TIMEOUT + 5.0)
+        self._wake_reader.close()
