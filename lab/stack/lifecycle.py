@@ -1,0 +1,181 @@
+"""Brings the lab's servers up and takes them down. Knows the order of the steps, each of which lives in a module of its own.
+
+`up` is idempotent: what runs with the present configuration is left alone, and costs one question to the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lab.errors import LabError
+from lab.stack import accounts, compose, images, ports, readiness, remedy, versions
+from lab.stack.engine import Engine
+from lab.stack.progress import Progress, Quiet
+from lab.stack.project import LAB_LABEL, SERVICE_LABEL, Lab, Server, locked
+from lab.stack.service import Service, from_listing
+
+if TYPE_CHECKING:
+    import docker
+
+COMPOSE_SECONDS = 120.0
+
+
+@contextlib.contextmanager
+def _client(engine: Engine) -> Iterator[docker.DockerClient]:
+    client = engine.client()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def services(lab: Lab) -> dict[str, Service]:
+    """Return the lab's services by name, running or not: one question to the engine. Raises `EngineMissing`."""
+    engine = lab.engine()
+    with _client(engine) as client:
+        listed = client.api.containers(all=True, filters={"label": f"{LAB_LABEL}={lab.name}"})
+    found = [from_listing(entry, engine) for entry in listed if SERVICE_LABEL in (entry.get("Labels") or {})]
+    known = versions.remembered(lab)
+    return {s.name: replace(s, version=known.get(s.image, "")) for s in sorted(found, key=lambda s: s.name)}
+
+
+def up(
+    lab: Lab,
+    names: Sequence[str] | None = None,
+    *,
+    progress: Progress | None = None,
+    yes: bool = False,
+    seconds: float = readiness.DEADLINE,
+) -> dict[str, Service]:
+    """Bring up the named servers (None: all outside profiles) and what they depend on; return them, each ready.
+
+    Puts right what the machine lacks where the user agrees (or `yes`), builds missing images, and waits until every server
+    has answered in its own protocol. Raises `LabError` otherwise; servers that did come up are left running.
+    """
+    progress = progress or Quiet()
+    wanted = lab.chosen(names)
+    with locked(lab, "up"):
+        engine = _engine(lab, wanted, progress, yes=yes)
+        images.build(engine, wanted, progress)
+        accounts.prepare(lab)
+        started = _start(lab, engine, wanted, progress)
+        ready = _wait(lab, started, wanted, progress, seconds)
+        return versions.complete(lab, ready, wanted)
+
+
+def _engine(lab: Lab, wanted: Sequence[Server], progress: Progress, *, yes: bool) -> Engine:
+    """Return the engine; the machine is examined only where something is not as it should be."""
+    arm = any(server.architecture for server in wanted)
+    with contextlib.suppress(LabError):
+        engine = lab.engine()
+        compose.find_plugin("compose")
+        if not images.missing(engine, wanted) and not arm:
+            return engine
+    return remedy.ensure(progress, explicit=lab.engine_option, yes=yes, arm=arm)
+
+
+def _start(lab: Lab, engine: Engine, wanted: Sequence[Server], progress: Progress) -> dict[str, Service]:
+    """Start what does not run as compose.yaml says; return all the lab's services."""
+    names = [server.name for server in wanted]
+    have = services(lab)
+    hashes = compose.config_hashes(lab, engine, names)
+    stale = [n for n in names if n not in have or have[n].state != "running" or have[n].config != hashes.get(n)]
+    for name in names:
+        progress.update(name, "starting" if name in stale else "running")
+    if not stale:
+        return have
+    arguments = ["up", "--detach", "--no-build", "--no-deps", "--timeout", "2", *stale]
+    try:
+        compose.run(lab, engine, arguments, COMPOSE_SECONDS)
+    except compose.ComposeFailed as error:
+        if "address already in use" not in str(error) and "port is already allocated" not in str(error):
+            raise
+        # Another program took a port of the passive range since it was chosen: take another range, once.
+        ports.rechoose(lab)
+        compose.run(lab, engine, arguments, COMPOSE_SECONDS)
+    return services(lab)
+
+
+def _wait(
+    lab: Lab, started: dict[str, Service], wanted: Sequence[Server], progress: Progress, seconds: float
+) -> dict[str, Service]:
+    """Wait for all the servers side by side; raise the first `NotReady` when each has had its say."""
+    began = time.monotonic()
+
+    def refresh(name: str) -> Service:
+        return services(lab)[name]
+
+    def one(server: Server) -> Service:
+        try:
+            service = readiness.wait(started[server.name], server.ready, refresh, seconds=seconds)
+        except LabError:
+            progress.update(server.name, "failed")
+            raise
+        progress.update(server.name, "ready", f"{time.monotonic() - began:.1f} s")
+        return service
+
+    with ThreadPoolExecutor(max_workers=len(wanted) or 1, thread_name_prefix="ready") as pool:
+        jobs = [pool.submit(one, server) for server in wanted]
+    return {job.result().name: job.result() for job in jobs}
+
+
+def down(lab: Lab, names: Iterable[str] | None = None, *, progress: Progress | None = None) -> list[str]:
+    """Remove the named services (None: all, with networks and volumes); return the names of what was removed.
+
+    Containers are removed at once: nothing in a lab has to be saved. Raises `EngineMissing`.
+    """
+    progress = progress or Quiet()
+    chosen = None if names is None else set(names)
+    with locked(lab, "up"):
+        removed = [s for s in services(lab).values() if chosen is None or s.name in chosen]
+        engine = lab.engine()
+        with _client(engine) as client:
+            for service in removed:
+                progress.update(service.name, "stopping")
+            _in_parallel(client, [service.container for service in removed])
+            for service in removed:
+                progress.update(service.name, "removed")
+            if chosen is None or not services(lab):
+                remove_leftovers(client, lab.name)
+    return [service.name for service in removed]
+
+
+def _in_parallel(client: docker.DockerClient, containers: Sequence[str]) -> None:
+    with ThreadPoolExecutor(max_workers=len(containers) or 1, thread_name_prefix="down") as pool:
+        for job in [pool.submit(remove_container, client, container) for container in containers]:
+            job.result()
+
+
+def remove_container(client: docker.DockerClient, container: str) -> None:
+    """Kill and remove a container with its anonymous volumes; one that is gone, or going, is fine."""
+    import docker.errors
+
+    try:
+        client.api.remove_container(container, force=True, v=True)
+    except docker.errors.NotFound:
+        return
+    except docker.errors.APIError as error:
+        if error.status_code != 409:  # removal is already in progress
+            raise LabError(f"the engine could not remove a container: {error.explanation}") from error
+
+
+def remove_leftovers(client: docker.DockerClient, name: str) -> list[str]:
+    """Remove the networks and volumes of the lab of that name; return what was removed. Those in use are left."""
+    import docker.errors
+
+    gone: list[str] = []
+    labelled = {"label": f"{LAB_LABEL}={name}"}
+    for network in client.networks.list(filters=labelled):
+        with contextlib.suppress(docker.errors.APIError):
+            network.remove()
+            gone.append(f"network {network.name}")
+    for volume in client.volumes.list(filters=labelled):
+        with contextlib.suppress(docker.errors.APIError):
+            volume.remove()
+            gone.append(f"volume {volume.name}")
+    return gone
