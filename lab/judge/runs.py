@@ -1,0 +1,489 @@
+"""Reading a results folder: knows the three formats under `results/<run>/` and turns them into typed values.
+
+It must not know how a verdict is reached, how a report looks, or any protocol's rules; it never writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lab.errors import LabError
+from lab.judge.results import SCHEMA
+from lab.judge.verdict import Verdict
+
+VERDICTS: Final = tuple(str(verdict) for verdict in Verdict)
+ROLES: Final = ("client", "server")
+
+
+class RunError(LabError):
+    """A results folder cannot be read; the message names the file and, where there is one, the line."""
+
+
+class RunNotFound(RunError):
+    """No run has this name; `known` holds the ids that exist, newest first."""
+
+    def __init__(self, message: str, known: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.known = known
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One requirement of a specification, as the ledger stood when the run was made."""
+
+    id: str
+    spec: str
+    section: str
+    level: str
+    party: str
+    group: str
+    text: str
+    undecidable: str | None
+    gap: str | None
+    cases: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """`decided`, `undecidable` or `gap`."""
+        if self.undecidable is not None:
+            return "undecidable"
+        return "gap" if self.gap is not None else "decided"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The ledger and the digest of one protocol's suite."""
+
+    protocol: str
+    digest: str
+    clauses: tuple[Clause, ...]
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Implementation:
+    """A row of the catalogue with the version and digest that were judged."""
+
+    name: str
+    protocol: str
+    role: str
+    library: str
+    version: str
+    entry: str
+    features: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What stood at the other end; `image` is a digest, or None where there is no image."""
+
+    name: str
+    kind: str
+    version: str
+    image: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A conversation whose answer is known beforehand; `when` is `opening` or `closing`."""
+
+    name: str
+    when: str
+    held: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A known failure: the id of the note and why it stands."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """One line of `verdicts.jsonl`; `seconds` is wall time."""
+
+    case: str
+    nodeid: str
+    title: str
+    protocol: str
+    role: str
+    clauses: tuple[str, ...]
+    implementation: str
+    peer: str
+    peer_kind: str
+    cut: str
+    verdict: str
+    reason: str
+    attempts: str | None
+    seconds: float
+    transcripts: tuple[str, ...]
+    reproduce: str
+    known: Known | None
+    expected: bool
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes a verdict the same one in two runs: case, implementation, peer, cut."""
+        return (self.case, self.implementation, self.peer, self.cut)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing seen on the wire; `seconds` since the start, `data` the octets (empty unless kind is `data`).
+
+    For the other kinds `note` holds the text that came with them. `omitted` counts octets that were sent and not written.
+    """
+
+    seconds: float
+    sender: str
+    kind: str
+    data: bytes
+    omitted: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A recorded conversation."""
+
+    client: str
+    server: str
+    started: str
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything `results/<run>/` says, except the transcripts, which `read_transcript` reads one at a time."""
+
+    directory: Path
+    id: str
+    started: str
+    finished: str | None
+    command: tuple[str, ...]
+    version: str
+    exit: int | None
+    interrupted: bool
+    seed: int | None
+    profile: str
+    host: Mapping[str, str]
+    engine: Mapping[str, str] | None
+    suites: Mapping[str, Suite]
+    implementations: tuple[Implementation, ...]
+    peers: Mapping[str, Peer]
+    controls: tuple[Control, ...]
+    left_out: tuple[str, ...]
+    stale_notes: tuple[str, ...]
+    verdicts: tuple[VerdictRow, ...]
+    warnings: tuple[str, ...]
+
+    def implementation(self, protocol: str, role: str, name: str) -> Implementation | None:
+        """The implementation that judged verdicts name so, or None (a reference server is a peer, not a row)."""
+        for row in self.implementations:
+            if (row.protocol, row.role, row.name) == (protocol, role, name):
+                return row
+        return None
+
+
+class _Fields:
+    """A JSON object whose fields are checked as they are read; errors name the file, line and field."""
+
+    def __init__(self, where: str, value: object) -> None:
+        if not isinstance(value, dict):
+            raise RunError(f"{where}: expected an object, found {_kind(value)}")
+        self._where = where
+        self._values: dict[str, object] = value
+
+    def _wrong(self, key: str, wanted: str) -> RunError:
+        found = _kind(self._values[key]) if key in self._values else "nothing"
+        return RunError(f"{self._where}: '{key}' should be {wanted}, found {found}")
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._values)
+
+    def text(self, key: str) -> str:
+        value = self._values.get(key)
+        if not isinstance(value, str):
+            raise self._wrong(key, "a string")
+        return value
+
+    def text_or_none(self, key: str) -> str | None:
+        return None if self._values.get(key) is None else self.text(key)
+
+    def word(self, key: str, words: tuple[str, ...]) -> str:
+        value = self.text(key)
+        if value not in words:
+            raise RunError(f"{self._where}: '{key}' should be one of {', '.join(words)}, found {value!r}")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self._wrong(key, "a list of strings")
+        return tuple(value)
+
+    def number(self, key: str) -> float:
+        value = self._values.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._wrong(key, "a number")
+        return float(value)
+
+    def integer_or_none(self, key: str) -> int | None:
+        value = self._values.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise self._wrong(key, "a whole number")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._values.get(key)
+        if not isinstance(value, bool):
+            raise self._wrong(key, "true or false")
+        return value
+
+    def plain(self, key: str) -> dict[str, str]:
+        """A flat object shown as it stands: every value as text."""
+        child = self.child(key)
+        return {name: "" if value is None else str(value) for name, value in child._values.items()}
+
+    def child(self, key: str) -> _Fields:
+        return _Fields(f"{self._where}: {key}", self._values.get(key, {}))
+
+    def child_or_none(self, key: str) -> _Fields | None:
+        return None if self._values.get(key) is None else self.child(key)
+
+    def children(self, key: str) -> Iterator[_Fields]:
+        value = self._values.get(key, [])
+        if not isinstance(value, list):
+            raise self._wrong(key, "a list")
+        for number, item in enumerate(value):
+            yield _Fields(f"{self._where}: {key}[{number}]", item)
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _clause(row: _Fields) -> Clause:
+    return Clause(
+        id=row.text("id"),
+        spec=row.text("spec"),
+        section=row.text("section"),
+        level=row.text("level"),
+        party=row.word("party", ROLES),
+        group=row.text("group"),
+        text=row.text("text"),
+        undecidable=row.text_or_none("undecidable"),
+        gap=row.text_or_none("gap"),
+        cases=row.texts("cases"),
+    )
+
+
+def _implementation(name: str, row: _Fields) -> Implementation:
+    return Implementation(
+        name=row.text_or_none("name") or name,
+        protocol=row.text("protocol"),
+        role=row.word("role", ROLES),
+        library=row.text("library"),
+        version=row.text_or_none("version") or "",
+        entry=row.text_or_none("entry") or "",
+        features=row.texts("features"),
+        digest=row.text_or_none("digest") or "",
+    )
+
+
+def _verdict(row: _Fields) -> VerdictRow:
+    note = row.child_or_none("known")
+    return VerdictRow(
+        case=row.text("case"),
+        nodeid=row.text("nodeid"),
+        title=row.text("title"),
+        protocol=row.text("protocol"),
+        role=row.word("role", ROLES),
+        clauses=row.texts("clauses"),
+        implementation=row.text("implementation"),
+        peer=row.text("peer"),
+        peer_kind=row.text("peer_kind"),
+        cut=row.text("cut"),
+        verdict=row.word("verdict", VERDICTS),
+        reason=row.text_or_none("reason") or "",
+        attempts=row.text_or_none("attempts"),
+        seconds=row.number("seconds"),
+        transcripts=row.texts("transcripts"),
+        reproduce=row.text_or_none("reproduce") or "",
+        known=None if note is None else Known(id=note.text("id"), reason=note.text("reason")),
+        expected=row.flag("expected"),
+    )
+
+
+def _parse(where: str, text: str | bytes) -> object:
+    try:
+        value: object = json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RunError(f"{where}: not JSON: {error}") from error
+    return value
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: {error.strerror or error}") from error
+
+
+def read_verdicts(directory: Path, containing: str = "") -> tuple[tuple[VerdictRow, ...], tuple[str, ...]]:
+    """The rows of `verdicts.jsonl` and warnings; only lines that hold the text `containing` are parsed.
+
+    A torn last line (the runner was killed while it wrote) is left out with a warning. Raises RunError for any other.
+    """
+    path = directory / "verdicts.jsonl"
+    if not path.exists():
+        return (), (f"{path.name} is missing: the run ended before its first verdict",)
+    wanted = json.dumps(containing)[1:-1].encode()
+    lines = _read(path).split(b"\n")
+    rows: list[VerdictRow] = []
+    warnings: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or wanted not in line:
+            continue
+        where = f"{path}:{number}"
+        try:
+            value = _parse(where, line)
+        except RunError:
+            if number < len(lines):
+                raise
+            warnings.append(f"{path.name}:{number}: the last line is torn and was left out")
+            continue
+        rows.append(_verdict(_Fields(where, value)))
+    return tuple(rows), tuple(warnings)
+
+
+def read_run(directory: Path) -> Run:
+    """The run kept in `directory`. Raises RunError when a file is missing, torn or of another schema."""
+    path = directory / "run.json"
+    top = _Fields(str(path), _parse(str(path), _read(path)))
+    schema = top.integer_or_none("schema")
+    if schema != SCHEMA:
+        raise RunError(f"{path}: schema {schema} is not one this version reads ({SCHEMA})")
+    suites = top.child("suites")
+    implementations = top.child("implementations")
+    peers = top.child("peers")
+    verdicts, warnings = read_verdicts(directory)
+    return Run(
+        directory=directory,
+        id=top.text("id"),
+        started=top.text("started"),
+        finished=top.text_or_none("finished"),
+        command=top.texts("command"),
+        version=top.text("version"),
+        exit=top.integer_or_none("exit"),
+        interrupted=top.flag("interrupted"),
+        seed=top.integer_or_none("seed"),
+        profile=top.text("profile"),
+        host=top.plain("host"),
+        engine=None if top.child_or_none("engine") is None else top.plain("engine"),
+        suites={name: _suite(name, suites.child(name)) for name in suites.names()},
+        implementations=tuple(
+            _implementation(name, implementations.child(name)) for name in implementations.names()
+        ),
+        peers={name: _peer(name, peers.child(name)) for name in peers.names()},
+        controls=tuple(
+            Control(row.text("name"), row.text("when"), row.flag("held"), row.text_or_none("detail") or "")
+            for row in top.children("controls")
+        ),
+        left_out=top.texts("left_out"),
+        stale_notes=top.texts("stale_notes"),
+        verdicts=verdicts,
+        warnings=warnings,
+    )
+
+
+def _suite(protocol: str, row: _Fields) -> Suite:
+    clauses = tuple(_clause(item) for item in row.children("clauses"))
+    return Suite(protocol, row.text("digest"), clauses, row.plain("groups"))
+
+
+def _peer(name: str, row: _Fields) -> Peer:
+    return Peer(name, row.text("kind"), row.text_or_none("version") or "", row.text_or_none("image"))
+
+
+def transcript_path(directory: Path, name: str) -> Path:
+    """Where the transcript a verdict names lies. Raises RunError for a name that leads out of `transcripts/`."""
+    folder = (directory / "transcripts").resolve()
+    path = (directory / name).resolve()
+    if path.parent != folder:
+        raise RunError(f"{directory / 'verdicts.jsonl'}: transcript {name!r} lies outside transcripts/")
+    return path
+
+
+def read_transcript(directory: Path, name: str) -> Transcript:
+    """The conversation in `directory / name`; a torn last line is left out. Raises RunError."""
+    path = transcript_path(directory, name)
+    lines = [line for line in _read(path).split(b"\n") if line.strip()]
+    if not lines:
+        raise RunError(f"{path}: empty")
+    head = _Fields(f"{path}:1", _parse(f"{path}:1", lines[0]))
+    events: list[Event] = []
+    for number, line in enumerate(lines[1:], start=2):
+        where = f"{path}:{number}"
+        try:
+            row = _Fields(where, _parse(where, line))
+        except RunError:
+            if number < len(lines):
+                raise
+            break
+        events.append(_event(where, row))
+    return Transcript(head.text("client"), head.text("server"), head.text("started"), tuple(events))
+
+
+def _event(where: str, row: _Fields) -> Event:
+    kind = row.text("kind")
+    try:
+        data = (row.text_or_none("data") or "").encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise RunError(f"{where}: 'data' holds characters that are no octets") from error
+    return Event(
+        seconds=row.number("t"),
+        sender=row.text("from"),
+        kind=kind,
+        data=data if kind == "data" else b"",
+        omitted=row.integer_or_none("omitted") or 0,
+        note="" if kind == "data" else data.decode("utf-8", "backslashreplace"),
+    )
+
+
+def run_ids(results: Path) -> tuple[str, ...]:
+    """The ids of the runs kept in `results`, newest first (ids begin with their time)."""
+    if not results.is_dir():
+        return ()
+    return tuple(sorted((path.parent.name for path in results.glob("*/run.json")), reverse=True))
+
+
+def find_run(results: Path, name: str = "latest") -> Path:
+    """The folder of a run given by id, unique beginning of an id, folder, or `latest`. Raises RunNotFound."""
+    known = run_ids(results)
+    if name == "latest":
+        pointer = results / "latest"
+        newest = pointer.read_text("utf-8").strip() if pointer.is_file() else ""
+        if newest in known:
+            return results / newest
+        if known:
+            return results / known[0]
+        raise RunNotFound(f"no run in {results}: make one with './erle run'", known)
+    if name in known:
+        return results / name
+    if (Path(name) / "run.json").is_file():
+        return Path(name)
+    matches = [one for one in known if name and one.startswith(name)]
+    if len(matches) == 1:
+        return results / matches[0]
+    trouble = f"{len(matches)} runs begin with" if matches else "no run is called"
+    raise RunNotFound(f"{trouble} {name!r} in {results}", tuple(matches) or known)
