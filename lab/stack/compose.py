@@ -32,8 +32,12 @@ def variables(lab: Lab) -> dict[str, str]:
     }
 
 
-def run(lab: Lab, engine: Engine, arguments: Sequence[str], seconds: float) -> str:
-    """Run one Compose command and return what it printed. Raises `ComposeFailed`, also after `seconds`."""
+def run(lab: Lab, engine: Engine, arguments: Sequence[str], seconds: float, *, keep: Sequence[int] = ()) -> str:
+    """Run one Compose command and return what it printed. Raises `ComposeFailed`, also after `seconds`.
+
+    `keep` are file descriptors that Compose inherits: a lock's, so that it is held for as long as Compose is at work,
+    even where this process was killed meanwhile.
+    """
     plugin = find_plugin("compose")
     command = [str(plugin.path), "--project-name", lab.name, "--project-directory", str(lab.root)]
     command += ["--file", str(lab.compose_file), "--ansi", "never", "--progress", "plain", *arguments]
@@ -47,6 +51,7 @@ def run(lab: Lab, engine: Engine, arguments: Sequence[str], seconds: float) -> s
             check=False,
             stdin=subprocess.DEVNULL,
             env=environment,
+            pass_fds=keep,
         )
     except subprocess.TimeoutExpired:
         raise ComposeFailed(f"compose {arguments[0]} did not end within {seconds:.0f} s") from None

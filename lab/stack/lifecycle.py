@@ -16,7 +16,8 @@ from lab.errors import LabError
 from lab.stack import accounts, compose, images, ports, readiness, remedy, versions
 from lab.stack.engine import Engine
 from lab.stack.progress import Progress, Quiet
-from lab.stack.project import LAB_LABEL, SERVICE_LABEL, Lab, Server, locked
+from lab.stack.locks import locked
+from lab.stack.project import LAB_LABEL, SERVICE_LABEL, Lab, Server
 from lab.stack.service import Service, from_listing
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ def up(
     """
     progress = progress or Quiet()
     wanted = lab.chosen(names)
-    with locked(lab, "up"):
+    with locked(lab, "up") as lock:
         engine = _engine(lab, wanted, progress, yes=yes)
         images.build(engine, wanted, progress)
         accounts.prepare(lab)
-        started = _start(lab, engine, wanted, progress)
+        started = _start(lab, engine, wanted, progress, lock)
         ready = _wait(lab, started, wanted, progress, seconds)
         return versions.complete(lab, ready, wanted)
 
@@ -79,7 +80,9 @@ def _engine(lab: Lab, wanted: Sequence[Server], progress: Progress, *, yes: bool
     return remedy.ensure(progress, explicit=lab.engine_option, yes=yes, arm=arm)
 
 
-def _start(lab: Lab, engine: Engine, wanted: Sequence[Server], progress: Progress) -> dict[str, Service]:
+def _start(
+    lab: Lab, engine: Engine, wanted: Sequence[Server], progress: Progress, lock: int
+) -> dict[str, Service]:
     """Start what does not run as compose.yaml says; return all the lab's services."""
     names = [server.name for server in wanted]
     have = services(lab)
@@ -91,13 +94,13 @@ def _start(lab: Lab, engine: Engine, wanted: Sequence[Server], progress: Progres
         return have
     arguments = ["up", "--detach", "--no-build", "--no-deps", "--timeout", "2", *stale]
     try:
-        compose.run(lab, engine, arguments, COMPOSE_SECONDS)
+        compose.run(lab, engine, arguments, COMPOSE_SECONDS, keep=[lock])
     except compose.ComposeFailed as error:
         if "address already in use" not in str(error) and "port is already allocated" not in str(error):
             raise
         # Another program took a port of the passive range since it was chosen: take another range, once.
         ports.rechoose(lab)
-        compose.run(lab, engine, arguments, COMPOSE_SECONDS)
+        compose.run(lab, engine, arguments, COMPOSE_SECONDS, keep=[lock])
     return services(lab)
 
 

@@ -5,7 +5,6 @@ Knows the shape of compose.yaml and of `x-erle`, no protocol and no container.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import functools
 import hashlib
@@ -174,22 +173,6 @@ def _question(entry: Mapping[str, Any]) -> Question:  # Any: as above
         transport=str(entry.get("transport", "tcp")),
         tls=bool(entry.get("tls", False)),
     )
-
-
-@contextlib.contextmanager
-def locked(lab: Lab, name: str, seconds: float = 900.0) -> Iterator[None]:
-    """Hold the lab's lock of that name across processes; the kernel frees it when its holder dies.
-
-    Raises `LabError` after `seconds`, or where the state folder cannot be written.
-    """
-    import filelock
-
-    make_state(lab)
-    try:
-        with filelock.FileLock(lab.state / f"{name}.lock", timeout=seconds):
-            yield
-    except filelock.Timeout:
-        raise LabError(f"another command of this lab has held {name} for {seconds:.0f} s") from None
 
 
 def make_state(lab: Lab) -> Path:
