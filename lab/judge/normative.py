@@ -45,11 +45,16 @@ class Claim(Protocol):
     """What the completeness check needs of a clause or of a set-aside."""
 
     @property
-    def spec(self) -> str: ...
+    def spec(self) -> str:
+        """The specification's name, as "RFC 5321"."""
+
     @property
-    def section(self) -> str: ...
+    def section(self) -> str:
+        """The section's number or letter."""
+
     @property
-    def sentences(self) -> Sequence[int]: ...
+    def sentences(self) -> Sequence[int]:
+        """Ordinals within the section, from 1."""
 
 
 _FOOTER = re.compile(r"\[Page\s+[\divxlc]+\]\s*$", re.IGNORECASE)
@@ -98,7 +103,7 @@ def key_words(text: str) -> KeyWords:
 
 
 def normative_sentences(text: str, spec: str | None = None) -> list[NormativeSentence]:
-    """The sentences of level MUST and SHOULD, in the text's order; `spec` defaults to the name in the text."""
+    """The MUST and SHOULD sentences in the text's order; `spec` defaults to the name in the text."""
     return [sentence for sentence in all_sentences(text, spec) if sentence.level != "MAY"]
 
 
@@ -301,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             text = path.read_text(encoding="utf-8")
             name = specification_name(text)
         except (OSError, ValueError) as error:
-            print(f"{path}: {error}", file=sys.stderr)
+            sys.stderr.write(f"{path}: {error}\n")
             return 2
         found[name] = all_sentences(text, name)
     if options.count:
@@ -311,9 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     for sentence in (sentence for sentences in found.values() for sentence in sentences):
         if options.section in (None, sentence.section) and (options.may or sentence.level != "MAY"):
-            print(
-                f"{sentence.spec} {sentence.section} ({sentence.ordinal}) {sentence.level}: {sentence.text}"
-            )
+            place = f"{sentence.spec} {sentence.section} ({sentence.ordinal})"
+            sys.stdout.write(f"{place} {sentence.level}: {sentence.text}\n")
     return 0
 
 

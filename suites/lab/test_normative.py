@@ -74,6 +74,7 @@ Author's Address
 
 
 def listed(sentences: Sequence[normative.NormativeSentence]) -> list[tuple[str, int, str]]:
+    """Section, ordinal and level of each sentence."""
     return [(sentence.section, sentence.ordinal, sentence.level) for sentence in sentences]
 
 
@@ -187,6 +188,8 @@ def test_sentences_end_where_a_reader_would_end_them(paragraph: str, count: int)
 
 
 class Row(NamedTuple):
+    """A claim on sentences."""
+
     spec: str
     section: str
     sentences: list[int]
