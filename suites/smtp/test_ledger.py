@@ -90,7 +90,7 @@ def test_ids_are_unique_and_say_where_the_clause_stands(ledger: Ledger) -> None:
 
 
 def test_rows_have_the_words_of_the_ledger(ledger: Ledger) -> None:
-    """Level, party and group are known words; each group is used; nothing is both undecidable and a gap."""
+    """Level, party and group are known words; nothing is both undecidable and a gap."""
     for clause in ledger["clause"]:
         assert clause["level"] in {"MUST", "SHOULD", "MAY"}, clause["id"]
         assert clause["party"] in {"client", "server"}, clause["id"]
