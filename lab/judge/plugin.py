@@ -27,6 +27,8 @@ RUN_DIRECTORY = pytest.StashKey[Path]()
 RECORDER = pytest.StashKey[Recorder]()
 CASE = pytest.StashKey[Case | None]()
 EVIDENCE = pytest.StashKey[Evidence]()
+#: The protocols of which this run has cases.
+ASKED = pytest.StashKey[frozenset[str]]()
 PEER_NOTES = pytest.StashKey[dict[str, object]]()
 
 #: Where a report carries its row from a worker to the controller.
@@ -99,6 +101,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # controls judge the oracle of a run; without cases there is nothing to vouch for
         dropped += [item for item in kept if item.get_closest_marker("control") and selection.narrowed]
         kept = [item for item in kept if item not in dropped]
+    config.stash[ASKED] = frozenset(
+        case.suite.protocol for item in kept if (case := item.stash[CASE]) is not None
+    )
     config.hook.pytest_deselected(items=dropped)
     items[:] = sorted(kept, key=_control_order)
 

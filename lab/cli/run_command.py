@@ -1,0 +1,222 @@
+"""``erle run``: brings up what is needed, lets pytest judge, shows the matrix.
+
+Knows pytest as the engine and the stack as what stands opposite. Must not know any protocol.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    import pytest
+
+    from lab.cli.console import Progress
+    from lab.judge.recorder import Recorder
+    from lab.judge.rows import Row
+    from lab.judge.suite import Suite
+    from lab.stack.project import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+#: pytest without its own terminal, whose options in pyproject.toml it would then not know.
+QUIETLY = ("-p", "no:terminal", "-o", "addopts=--strict-markers --strict-config --import-mode=importlib")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run", epilog=EPILOG)(run)
+
+
+EPILOG = """Examples:
+
+  erle run smtp                                      everything the catalogue has
+
+  erle run smtp --implementation aiosmtpd            one of them
+
+  erle run smtp --clause rfc5321-4.5.2-…             the cases that decide one clause
+
+  erle run smtp --server 127.0.0.1:2525 --features starttls,size,8bitmime
+
+  erle run smtp --client mypackage.mymodule:MyClient
+
+  erle run smtp --client-command "python3 my_client.py"
+
+Exit codes: 0 as expected, 1 verdicts to look at, 2 usage, 3 the lab could not run."""
+
+
+def run(
+    protocols: Annotated[list[str] | None, typer.Argument(metavar="[PROTOCOL]…", help="default: all")] = None,
+    implementation: Annotated[list[str] | None, typer.Option(help="Judge only this one (again for more).")] = None,
+    clause: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only cases that decide this clause.")] = None,
+    case: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this case.")] = None,
+    cut: Annotated[list[str] | None, typer.Option(help="Only this segmentation: whole, octets or lines.")] = None,
+    peers: Annotated[str, typer.Option(help="reference: real servers; embedded: no Docker.")] = "reference",
+    client: Annotated[str | None, typer.Option(metavar="MODULE:CLASS", help="Judge a client of your own.")] = None,
+    client_command: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Judge a command that speaks JSON lines.")
+    ] = None,
+    server: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Judge a server that is running.")] = None,
+    features: Annotated[str, typer.Option(metavar="WORDS", help="What your client or server declares to offer.")] = "",
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, max=31, help="Workers side by side.")] = 1,
+    profile: Annotated[str, typer.Option(help="quick or deep (for the night).")] = "quick",
+    results: Annotated[Path | None, typer.Option(help="Where the run's folder is made (default: results/).")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Install and start what the engine lacks, unasked.")] = False,
+) -> int:
+    """Judge implementations by the clauses of their protocol, against real servers."""
+    if peers not in {"reference", "embedded"}:
+        raise typer.BadParameter("it is 'reference' or 'embedded'", param_hint="--peers")
+    from lab.judge.suite import choose, find_suites
+
+    suites = choose(find_suites(ROOT), protocols or [])
+    words = [str(suite.directory.relative_to(ROOT)) for suite in suites]
+    for name, values in (("implementation", implementation), ("clause", clause), ("case", case), ("cut", cut)):
+        for value in values or []:
+            words += [f"--{name}", value]
+    for option, given in (
+        ("--client", client),
+        ("--client-command", client_command),
+        ("--server", server),
+        ("--features", features),
+        ("--results", str(results.resolve()) if results else None),
+    ):
+        if given:
+            words.append(f"{option}={given}")
+    words.append(f"--profile={profile}")
+    if jobs > 1:
+        words += ["-n", str(jobs), "--dist", "loadgroup"]
+    return _Front(suites, words, peers=peers, yes=yes or bool(os.environ.get("CI"))).run()
+
+
+class _Front:
+    """One run from the command line."""
+
+    def __init__(self, suites: tuple[Suite, ...], words: list[str], *, peers: str, yes: bool) -> None:
+        from rich.console import Console
+
+        self._suites = suites
+        self._words = words
+        self._peers = peers
+        self._yes = yes
+        self._left_out: list[str] = []
+        self._console = Console(highlight=False)
+        self._progress: Progress | None = None
+        self.recorder: Recorder | None = None
+
+    def run(self) -> int:
+        with contextlib.ExitStack() as stack:
+            if self._peers == "reference":
+                self._bring_up(stack)
+            code = self._judge()
+        return code
+
+    def _bring_up(self, stack: contextlib.ExitStack) -> None:
+        from lab.stack.engine import EngineMissing
+        from lab.stack.leases import Lease
+        from lab.stack.progress import Lines
+        from lab.stack.project import Lab
+
+        lab: Lab = Lab.here(ROOT)
+        wanted = sorted({name for suite in self._suites for name in suite.services})
+        try:
+            stack.enter_context(Lease(lab, wanted, progress=Lines(), yes=self._yes))
+        except EngineMissing as error:
+            self._peers = "embedded"
+            self._left_out.append(f"verdicts against reference servers ({', '.join(wanted)}): {error}")
+            self._console.print(f"{error}\n{error.remedy or ''}", style="yellow", soft_wrap=True)
+            self._console.print(
+                "Carrying on with embedded peers: without reference servers no verdict can be disputed, and cases "
+                "that only a reference server can answer are left out.",
+                style="yellow",
+            )
+
+    def _judge(self) -> int:
+        import pytest
+
+        from lab.cli.console import Progress, show_run
+
+        self._progress = Progress(self._console)
+        os.chdir(ROOT)
+        words = [*self._words, f"--peers={self._peers}", *QUIETLY, "--rootdir", str(ROOT)]
+        try:
+            code = int(pytest.main(words, plugins=[self]))
+        finally:
+            self._progress.stop()
+        if self.recorder is None or not self.recorder.rows:
+            return self._nothing_ran(code)
+        rows = self.recorder.rows
+        show_run(self._console, self.recorder.directory, rows, self._suites)
+        self._closing_lines()
+        return code
+
+    def _nothing_ran(self, code: int) -> int:
+        if code == pytest_exit("USAGE_ERROR"):
+            return 2
+        if code == pytest_exit("NO_TESTS_COLLECTED") or code == 0:
+            print("erle: no case matches what was asked for; nothing ran", file=sys.stderr)
+            return 2
+        raise LabError("no verdict was reached; run pytest on the suite by hand to see why")
+
+    def _closing_lines(self) -> None:
+        recorder = self.recorder
+        if recorder is None:
+            return
+        for control in recorder.controls:
+            if not control["held"]:
+                self._console.print(
+                    f"The {control['when']} control {control['name']} did not hold: no verdict of this run can be "
+                    f"trusted.\n{control['detail']}",
+                    style="bold red",
+                )
+        for note in recorder.stale:
+            self._console.print(
+                f"The known failure {note.id} ({note.implementation}) passes now: remove its note.", style="bold yellow"
+            )
+        for left in recorder.left_out:
+            self._console.print(f"Left out: {left}", style="yellow", soft_wrap=True)
+        unexpected = sum(not row["expected"] for row in recorder.rows)
+        shown = os.path.relpath(recorder.directory, ROOT)
+        self._console.print(
+            f"\n{len(recorder.rows)} verdicts, {unexpected} to look at. Results: {shown} "
+            "(./erle report makes a page of them)",
+            soft_wrap=True,
+        )
+
+    # pytest's hooks
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Listen to the recorder."""
+        from lab.judge.plugin import RECORDER
+
+        recorder = session.config.stash[RECORDER]
+        recorder.left_out += self._left_out
+        if self._progress is not None:
+            recorder.listeners.append(self._take)
+        self.recorder = recorder
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The number of cases is known (with workers, they count by themselves)."""
+        if self._progress is not None:
+            self._progress.start(len(session.items))
+
+    def _take(self, row: Row) -> None:
+        if self._progress is not None:
+            self._progress.take(row)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A suite that cannot be collected is said at once."""
+        if report.failed:
+            print(report.longreprtext, file=sys.stderr)
+
+
+def pytest_exit(name: str) -> int:
+    """The number of one of pytest's exit codes."""
+    import pytest
+
+    return int(pytest.ExitCode[name])

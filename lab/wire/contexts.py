@@ -1,0 +1,23 @@
+"""TLS contexts from the lab's certificates.
+
+Knows which side a context is for. Must not know where certificates come from.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from lab.wire.authority import Leaf
+
+
+def server_context(leaf: Leaf) -> ssl.SSLContext:
+    """A server's context that shows this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(leaf.certificate, leaf.key)
+    return context
+
+
+def client_context(authority: Path) -> ssl.SSLContext:
+    """A client's context that trusts this authority alone and checks the name."""
+    return ssl.create_default_context(cafile=str(authority))

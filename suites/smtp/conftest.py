@@ -1,0 +1,150 @@
+"""The fixtures of the SMTP suite: hosts, clients and sessions.
+
+Binds the judge's implementations to this protocol's contract. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+
+from lab.judge.catalogue import Implementation, load_catalogue, unknown
+from lab.judge.evidence import Evidence
+from lab.judge.selection import Selection
+from lab.judge.subject import ClientSubject
+from lab.judge.verdict import Blocked
+from lab.stack.accounts import accounts
+from lab.stack.project import Lab
+from lab.wire.authority import Authority
+from lab.wire.contexts import client_context, server_context
+from lab.wire.segmentation import SEGMENTATIONS
+from suites.smtp.exchange import ClientBench
+from suites.smtp.mailhost import SERVER_NAMES, Account, Mailhost, ReferenceHost, SubjectHost
+from suites.smtp.session import SmtpSession
+from suites.smtp.subjects import Client, Server
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """This worker's own certificate authority: clients under test trust it, servers under test show its leaves."""
+    return Authority.create(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def tap_context(authority: Authority) -> ssl.SSLContext:
+    """What the tap and the scripted host show to clients."""
+    return server_context(authority.issue("tap", SERVER_NAMES))
+
+
+@pytest.fixture(scope="session")
+def reference_host(
+    reference_services: Mapping[str, object] | None, lab: Lab, selection: Selection, worker_number: int
+) -> ReferenceHost | None:
+    """postfix with a mailbox of this worker's own, or ``None`` where no reference server runs."""
+    suite = selection.suites["smtp"]
+    if reference_services is None or suite.reference is None:
+        return None
+    user = list(accounts(lab).values())[worker_number]
+    return ReferenceHost(reference_services, Account(user.name, user.password), suite.reference.features)
+
+
+@pytest.fixture(scope="session")
+def embedded_host(selection: Selection, authority: Authority) -> Iterator[SubjectHost]:
+    """The catalogue's server that stands in for postfix when there is no Docker."""
+    name = selection.suites["smtp"].embedded
+    catalogue = load_catalogue(selection.root / "implementations" / "catalogue.toml")
+    rows = [row for row in catalogue if row.protocol == "smtp" and row.role == "server" and row.name == name]
+    if not rows:
+        raise unknown("embedded server", str(name), [row.name for row in catalogue])
+    host = SubjectHost(rows[0], authority)
+    yield host
+    host.stop()
+
+
+@pytest.fixture(scope="session")
+def peer(selection: Selection, reference_host: ReferenceHost | None, request: pytest.FixtureRequest) -> Mailhost:
+    """The mail host that client cases send to."""
+    if selection.peers == "reference":
+        if reference_host is None:
+            raise Blocked("the reference server does not run")
+        return reference_host
+    host: SubjectHost = request.getfixturevalue("embedded_host")
+    return host
+
+
+@pytest.fixture(scope="session")
+def host_context(lab: Lab, authority: Authority) -> Callable[[Mailhost], ssl.SSLContext]:
+    """Gives the TLS context with which the lab itself speaks to a host."""
+
+    def context(host: Mailhost) -> ssl.SSLContext:
+        return client_context(lab.state / "tls" / "ca.pem" if host.kind == "reference" else authority.certificate)
+
+    return context
+
+
+# clients
+
+
+@pytest.fixture(scope="session")
+def client_subject(implementation: Implementation) -> Iterator[ClientSubject]:
+    """The process of the client under test."""
+    subject = ClientSubject(implementation)
+    yield subject
+    subject.stop()
+
+
+@pytest.fixture
+def client(
+    client_subject: ClientSubject,
+    evidence: Evidence,
+    authority: Authority,
+    tap_context: ssl.SSLContext,
+    cut: str,
+    host_context: Callable[[Mailhost], ssl.SSLContext],
+    request: pytest.FixtureRequest,
+) -> Client:
+    """The client under test."""
+    bench = ClientBench(
+        client_subject, evidence, ca_file=authority.certificate, tap_context=tap_context, cut=SEGMENTATIONS[cut]
+    )
+    return Client(bench, lambda: request.getfixturevalue("peer"), host_context, tap_context, authority)
+
+
+# servers
+
+
+@pytest.fixture(scope="session")
+def server_host(
+    implementation: Implementation, authority: Authority, reference_host: ReferenceHost | None
+) -> Iterator[Mailhost]:
+    """The server under test, or the reference server in its turn."""
+    if implementation.reference:
+        if reference_host is None:
+            raise Blocked("the reference server does not run")
+        yield reference_host
+        return
+    host = SubjectHost(implementation, authority, kind="embedded")
+    yield host
+    host.stop()
+
+
+@pytest.fixture
+def server(
+    server_host: Mailhost,
+    evidence: Evidence,
+    cut: str,
+    host_context: Callable[[Mailhost], ssl.SSLContext],
+) -> Iterator[Server]:
+    """The server under test."""
+    evidence.peer, evidence.peer_kind = "driver", "driver"
+    evidence.peer_trouble = server_host.trouble
+    opened = Server(server_host, evidence, cut=cut, context=host_context(server_host))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def session(server: Server) -> SmtpSession:
+    """A session with the server under test, greeting read, EHLO not yet said."""
+    return server.connect()

@@ -1,0 +1,189 @@
+"""One use of a client under test: client → tap → peer, and what came of it.
+
+Knows how to ask a client to send and how the tap stands between. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from lab.judge.evidence import Evidence
+from lab.judge.subject import ClientSubject, Overran
+from lab.judge.verdict import Blocked
+from lab.wire.endpoint import Endpoint
+from lab.wire.faults import Treatment
+from lab.wire.interception import Interception
+from lab.wire.script import ScriptedPeer
+from lab.wire.segmentation import Segmentation
+from lab.wire.tap import Tap
+from suites.smtp.contract import Report, Security, Transaction
+from suites.smtp.conversation import Conversation
+from suites.smtp.mailhost import Account, Mailhost
+from suites.smtp.message import SENDER
+from suites.smtp.responder import Manners, Responder
+
+#: Seconds a client has for one call; its own network timeout is shorter.
+CALL_DEADLINE = 15.0
+CLIENT_TIMEOUT = 4.0
+
+STARTTLS_REQUEST = re.compile(rb"(?:^|\n)STARTTLS[ \t]*\r?\n\Z", re.IGNORECASE)
+STARTTLS_REPLY = re.compile(rb"220[ -][^\n]*\r\n")
+
+
+def transaction(
+    message: bytes,
+    recipients: list[str],
+    *,
+    sender: str = SENDER,
+    smtputf8: bool = False,
+    mail_options: list[str] | None = None,
+    rcpt_options: list[str] | None = None,
+) -> Transaction:
+    """One message to send."""
+    return {
+        "mail_from": sender,
+        "recipients": recipients,
+        "message": message,
+        "smtputf8": smtputf8,
+        "mail_options": mail_options or [],
+        "rcpt_options": rcpt_options or [],
+    }
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What a client said of itself, and what was on the wire.
+
+    ``report`` is never the ground of a verdict on what was sent; it is judged itself
+    where a clause is about what a client tells its user.
+    """
+
+    report: Report
+    conversations: tuple[Conversation, ...]
+
+    @property
+    def conversation(self) -> Conversation:
+        """The only connection.
+
+        Raises:
+            AssertionError: the client opened none, or several.
+        """
+        assert len(self.conversations) == 1, (
+            f"the client opened {len(self.conversations)} connections; it says: {self.report}"
+        )
+        return self.conversations[0]
+
+    @property
+    def done(self) -> bool:
+        """Whether the client says that all was sent."""
+        return self.report["outcome"] == "done"
+
+
+class ClientBench:
+    """A client under test, ready to be asked, with everything that stands around it."""
+
+    def __init__(
+        self, subject: ClientSubject, evidence: Evidence, *, ca_file: Path, tap_context: ssl.SSLContext, cut: Segmentation
+    ) -> None:
+        self._subject = subject
+        self._evidence = evidence
+        self._ca_file = ca_file
+        self._tap_context = tap_context
+        self._cut = cut
+
+    def send(
+        self,
+        transactions: list[Transaction],
+        *,
+        to: Mailhost,
+        host_context: Callable[[Mailhost], ssl.SSLContext],
+        security: Security = "none",
+        account: Account | None = None,
+        local_name: str | None = None,
+        from_client: Treatment | None = None,
+    ) -> Exchange:
+        """Ask the client to send to a mail host, through the tap.
+
+        Args:
+            to: the host.
+            host_context: gives the context with which the tap speaks TLS to the host.
+            security: what the client is asked to use.
+            account: with whose name to log in.
+            local_name: the name to say in EHLO; the client's own choice when ``None``.
+            from_client: what the tap does to the client's octets.
+        """
+        self._evidence.peer, self._evidence.peer_kind = to.name, to.kind
+        self._evidence.peer_trouble = to.trouble
+        interception = None
+        if security != "none":
+            interception = Interception(
+                self._tap_context,
+                host_context(to),
+                "localhost",
+                request=STARTTLS_REQUEST if security == "starttls" else None,
+                reply=STARTTLS_REPLY if security == "starttls" else None,
+            )
+        peer = to.endpoint("tls" if security == "tls" else "plain")
+        treatment = from_client or Treatment()
+        with Tap(
+            peer, from_client=treatment, from_server=Treatment(segmentation=self._cut), interception=interception
+        ) as tap:
+            report = self._call(tap.endpoint, transactions, security, account, local_name)
+        for transcript in tap.transcripts:
+            self._evidence.add(transcript)
+        if tap.unreachable:
+            raise Blocked(f"the peer could not be reached: {tap.unreachable[0]}")
+        return Exchange(report, tuple(Conversation(transcript) for transcript in tap.transcripts))
+
+    def send_to_script(
+        self,
+        transactions: list[Transaction],
+        manners: Manners,
+        *,
+        security: Security = "none",
+        account: Account | None = None,
+        local_name: str | None = None,
+        host: str | None = None,
+    ) -> Exchange:
+        """Ask the client to send to a scripted host with these manners; ``host`` is the name it is told."""
+        self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
+        with ScriptedPeer(Responder(manners), segmentation=self._cut) as peer:
+            endpoint = Endpoint(host, peer.endpoint.port) if host else peer.endpoint
+            report = self._call(endpoint, transactions, security, account, local_name)
+        for transcript in peer.transcripts:
+            self._evidence.add(transcript)
+        return Exchange(report, tuple(Conversation(transcript) for transcript in peer.transcripts))
+
+    def _call(
+        self,
+        endpoint: Endpoint,
+        transactions: list[Transaction],
+        security: Security,
+        account: Account | None,
+        local_name: str | None,
+    ) -> Report:
+        if account is not None:
+            self._evidence.mask(account.username, account.password)
+        arguments = {
+            "host": endpoint.host if security == "none" or endpoint.host != "127.0.0.1" else "localhost",
+            "port": endpoint.port,
+            "security": security,
+            "ca_file": str(self._ca_file),
+            "local_name": local_name,
+            "username": account.username if account is not None else None,
+            "password": account.password if account is not None else None,
+            "timeout": CLIENT_TIMEOUT,
+            "transactions": transactions,
+        }
+        try:
+            answer = self._subject.call("send", arguments, deadline=CALL_DEADLINE)
+        except Overran as error:
+            raise AssertionError(f"the client hangs: {error}") from error
+        assert answer["outcome"] != "escaped", f"an exception escaped from the library: {answer.get('cause')}"
+        # the subject has checked the outcome; a client's further claims are read as what they are, claims
+        return cast("Report", answer)

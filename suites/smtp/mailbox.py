@@ -1,0 +1,151 @@
+"""Where accepted mail is read back: octets, found by the token in the recipient's address.
+
+Knows two ways: IMAP, spoken raw to dovecot (RFC 3501), and the folder in which a server
+under test stores. Uses no mail library, so that no bug of one hides itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from pathlib import Path
+from typing import Protocol
+
+from lab.judge.verdict import Blocked
+from lab.wire.driver import connect
+from lab.wire.endpoint import Endpoint
+from lab.wire.stream import RecordedStream, StreamError
+
+POLL_INTERVAL = 0.004
+
+
+class Mailbox(Protocol):
+    """Where a case waits for its message."""
+
+    def find(self, token: str) -> list[bytes]:
+        """The messages that have arrived by now for a recipient whose address holds the token."""
+
+
+def wait_for(mailbox: Mailbox, token: str, *, timeout: float = 10.0, count: int = 1) -> list[bytes]:
+    """The token's messages, as soon as there are ``count``; what is there when the time is over."""
+    deadline = time.monotonic() + timeout
+    pause = threading.Event()
+    while len(found := mailbox.find(token)) < count and time.monotonic() < deadline:
+        pause.wait(POLL_INTERVAL)
+    return found
+
+
+class ImapMailbox:
+    """One user's INBOX, read over a connection of its own; each message is fetched once.
+
+    Args:
+        endpoint: the IMAP port.
+        username: whose INBOX.
+        password: in the clear; the port is on loopback.
+    """
+
+    def __init__(self, endpoint: Endpoint, username: str, password: str) -> None:
+        self._endpoint = endpoint
+        self._username = username
+        self._password = password
+        self._stream: RecordedStream | None = None
+        self._tags = 0
+        self._next_uid = 1
+        self._messages: list[bytes] = []
+
+    def find(self, token: str) -> list[bytes]:
+        """Messages whose trace fields name a recipient with the token.
+
+        Raises:
+            Blocked: dovecot does not answer.
+        """
+        try:
+            self._fetch_new()
+        except (OSError, StreamError) as error:
+            self._stream = None
+            message = f"mail could not be read back from dovecot: {error}"
+            raise Blocked(message) from error
+        word = token.encode()
+        return [octets for octets in self._messages if word in _trace(octets)]
+
+    def _fetch_new(self) -> None:
+        if self._stream is None:
+            self._stream = connect(self._endpoint)
+            self._stream.receive_line()
+            self._command(b"LOGIN " + _quoted(self._username) + b" " + _quoted(self._password))
+            self._command(b"SELECT INBOX")
+            if self._next_uid == 1:
+                # what earlier runs left is no business of this one
+                found = re.search(rb"\[UIDNEXT (\d+)\]", self._command(b"STATUS INBOX (UIDNEXT)", status=True))
+                self._next_uid = int(found[1]) if found else 1
+        answer = self._command(b"UID FETCH %d:* (UID BODY.PEEK[])" % self._next_uid)
+        for uid, octets in _literals(answer):
+            if uid >= self._next_uid:
+                self._messages.append(octets)
+                self._next_uid = uid + 1
+
+    def _command(self, line: bytes, *, status: bool = False) -> bytes:
+        """Send a command and return all up to its tagged completion."""
+        stream = self._stream
+        if stream is None:
+            message = "no connection"
+            raise StreamError(message)
+        self._tags += 1
+        tag = b"a%d" % self._tags
+        stream.send(tag + b" " + line + b"\r\n")
+        answer = b""
+        while True:
+            part = stream.receive_line(limit=64 * 1024 * 1024)
+            if part.startswith(tag + b" "):
+                if not part.startswith(tag + b" OK"):
+                    message = f"dovecot answered {part!r}"
+                    raise StreamError(message)
+                return re.sub(rb"UIDNEXT (\d+)\)", rb"[UIDNEXT \1]", answer) if status else answer
+            answer += part
+            if (literal := re.search(rb"\{(\d+)\}\r\n$", part)) is not None:
+                answer += stream.receive_exactly(int(literal[1]))
+
+
+def _quoted(text: str) -> bytes:
+    return b'"' + text.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def _literals(answer: bytes) -> list[tuple[int, bytes]]:
+    """UID and octets of each message in the answer to a FETCH."""
+    found: list[tuple[int, bytes]] = []
+    position = 0
+    pattern = re.compile(rb"\* \d+ FETCH \(UID (\d+) BODY\[\] \{(\d+)\}\r\n")
+    while (head := pattern.search(answer, position)) is not None:
+        end = head.end() + int(head[2])
+        found.append((int(head[1]), answer[head.end() : end]))
+        position = end
+    return found
+
+
+def _trace(octets: bytes) -> bytes:
+    """The fields that the receiving server put on top, where the recipient is named."""
+    head = octets.partition(b"\r\n\r\n")[0]
+    return b"\n".join(re.findall(rb"(?im)^(?:X-Original-To|Delivered-To):[^\n]*", head))
+
+
+class FolderMailbox:
+    """The folder in which a server under test stores what it accepts (form: ``contract.ServerConfiguration``)."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._envelopes: dict[Path, dict[str, object]] = {}
+
+    def find(self, token: str) -> list[bytes]:
+        """Messages with a recipient whose address holds the token."""
+        return [
+            (self._directory / str(envelope["file"])).read_bytes() for envelope in self.envelopes(token)
+        ]
+
+    def envelopes(self, token: str) -> list[dict[str, object]]:
+        """The envelopes, as the server understood them, of the token's messages."""
+        for path in self._directory.glob("*.json"):
+            if path not in self._envelopes:
+                self._envelopes[path] = json.loads(path.read_text(encoding="utf-8"))
+        return [envelope for envelope in self._envelopes.values() if token in json.dumps(envelope["to"])]

@@ -1,0 +1,136 @@
+"""What a case is given: the client, or the server, under test.
+
+Knows how a case asks for things, in few words. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab.judge.evidence import Evidence
+from lab.judge.verdict import Blocked
+from lab.wire.authority import Authority
+from lab.wire.driver import connect
+from lab.wire.segmentation import SEGMENTATIONS
+from lab.wire.stream import RecordedStream
+from suites.smtp.contract import Security, Transaction
+from suites.smtp.exchange import ClientBench, Exchange, transaction
+from suites.smtp.mailbox import wait_for
+from suites.smtp.mailhost import Account, Mailhost, PortName
+from suites.smtp.message import new_token
+from suites.smtp.responder import Manners
+from suites.smtp.session import SmtpSession
+
+SMALL_MESSAGE = (
+    b"From: <sender@lab.example>\r\nTo: <recipient@lab.example>\r\nSubject: small\r\n"
+    b"Date: Mon, 02 Nov 2026 12:00:00 +0000\r\nMessage-ID: <small@lab.example>\r\n\r\nA line.\r\n"
+)
+
+
+@dataclass(frozen=True)
+class Client:
+    """The client under test as a case uses it."""
+
+    bench: ClientBench
+    peer: Callable[[], Mailhost]
+    host_context: Callable[[Mailhost], ssl.SSLContext]
+    tls: ssl.SSLContext
+    authority: Authority
+
+    def submit(
+        self, *transactions: Transaction, security: Security = "none", account: Account | None = None
+    ) -> Exchange:
+        """Send through the tap to the mail host that stands opposite."""
+        return self.bench.send(
+            list(transactions), to=self.peer(), host_context=self.host_context, security=security, account=account
+        )
+
+    def submit_to_script(
+        self,
+        manners: Manners,
+        *transactions: Transaction,
+        security: Security = "none",
+        account: Account | None = None,
+        local_name: str | None = None,
+        host: str | None = None,
+    ) -> Exchange:
+        """Send to a scripted host; without transactions a small message to one recipient is sent."""
+        small = transaction(SMALL_MESSAGE, ["recipient@lab.example"])
+        return self.bench.send_to_script(
+            list(transactions) or [small],
+            manners,
+            security=security,
+            account=account,
+            local_name=local_name,
+            host=host,
+        )
+
+    def deliver(self, message: bytes, **options: object) -> tuple[Exchange, list[bytes]]:
+        """Send one message to the mail host and wait until it can be read back."""
+        host = self.peer()
+        token = new_token()
+        security: Security = "none"
+        exchange = self.submit(transaction(message, [host.recipient(token)], **options), security=security)  # type: ignore[arg-type]  # handed on as they came
+        return exchange, wait_for(host.mailbox, token) if exchange.done else []
+
+
+class Server:
+    """The server under test as a case uses it; sessions still open are closed with it."""
+
+    def __init__(self, host: Mailhost, evidence: Evidence, *, cut: str, context: ssl.SSLContext) -> None:
+        self.host = host
+        self._evidence = evidence
+        self._cut = cut
+        self._context = context
+        self._streams: list[RecordedStream] = []
+
+    @property
+    def account(self) -> Account:
+        """Who may log in."""
+        self._evidence.mask(self.host.account.username, self.host.account.password)
+        return self.host.account
+
+    def connect(self, port: PortName = "plain", *, timeout: float = 5.0) -> SmtpSession:
+        """Open a session; its greeting is read, and TLS begun where the port asks for it.
+
+        Raises:
+            Blocked: the server cannot be reached.
+        """
+        endpoint = self.host.endpoint(port)
+        try:
+            stream = connect(endpoint, segmentation=SEGMENTATIONS[self._cut], timeout=timeout)
+        except OSError as error:
+            raise Blocked(f"{self.host.name} cannot be reached: {error}") from error
+        self._streams.append(stream)
+        self._evidence.add(stream.transcript)
+        if port == "tls":
+            stream.start_tls(self._context, server_name="localhost")
+        return SmtpSession(stream, tls=self._context, server_name="localhost")
+
+    def secure(self, port: PortName = "plain") -> SmtpSession:
+        """A session inside TLS with EHLO done: STARTTLS where offered, else the TLS port."""
+        if "starttls" not in self.host.features:
+            session = self.connect("tls")
+            session.ehlo()
+            return session
+        session = self.connect(port)
+        session.ehlo()
+        session.starttls()
+        session.ehlo()
+        return session
+
+    def recipient(self) -> tuple[str, str]:
+        """A fresh token and the local address that holds it."""
+        token = new_token()
+        return token, self.host.recipient(token)
+
+    def arrived(self, token: str, *, count: int = 1, timeout: float = 10.0) -> list[bytes]:
+        """The token's messages as soon as there are ``count``."""
+        return wait_for(self.host.mailbox, token, timeout=timeout, count=count)
+
+    def close(self) -> None:
+        """Close what the case left open."""
+        for stream in self._streams:
+            stream.close()
