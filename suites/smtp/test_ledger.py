@@ -86,7 +86,7 @@ def test_ids_are_unique_and_say_where_the_clause_stands(ledger: Ledger) -> None:
     for clause in ledger["clause"]:
         place = f"{clause['spec'].lower().replace(' ', '')}-{clause['section']}-"
         assert clause["id"].startswith(place)
-        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", clause["id"].removeprefix(place))
+        assert re.fullmatch(r"[a-z0-9.]+(-[a-z0-9.]+)+", clause["id"].removeprefix(place))
 
 
 def test_rows_have_the_words_of_the_ledger(ledger: Ledger) -> None:
@@ -109,7 +109,7 @@ def test_ids_named_in_reasons_exist(ledger: Ledger) -> None:
     ids = {clause["id"] for clause in ledger["clause"]}
     rows = [*ledger["clause"], *ledger["set-aside"]]
     reasons = " ".join(row.get("reason", "") + " " + row.get("undecidable", "") for row in rows)
-    named = re.findall(r"\brfc\d+-(?:[A-Z]|\d)[.\dA-Z]*-[a-z0-9-]+", reasons)
+    named = re.findall(r"\brfc\d+-(?:[A-Z]|\d)[.\dA-Z]*-[a-z0-9.-]*[a-z0-9]", reasons)
     assert named
     assert set(named) <= ids
 
