@@ -36,7 +36,7 @@ _REFUSED: Mapping[type[smtplib.SMTPResponseException], str] = {  # what smtplib 
 }
 
 
-class Failure(Exception):  # noqa: N818 - the user reads the sentence, nobody reads the name
+class Failure(Exception):
     """The program cannot do what was asked; the text is the one line that the user sees."""
 
 

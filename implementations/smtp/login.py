@@ -27,7 +27,7 @@ from implementations.smtp.command_line import (
 )
 
 SUBMISSION_PORT = 587  # RFC 6409
-PASSWORD_VARIABLE = "SMTP_PASSWORD"  # noqa: S105 - the name of a variable, not a password
+PASSWORD_VARIABLE = "SMTP_PASSWORD"
 
 
 def send(options: Options) -> int:

@@ -68,7 +68,7 @@ def nobody(refused_recipients: dict[str, tuple[int, str]]) -> Outcome:
     return {**answered(code, text), "refused_recipients": refused_recipients}
 
 
-def failed(error: BaseException) -> Outcome:
+def failed(error: BaseException | None) -> Outcome:
     """Say that the library raised `error`, which is no answer of the peer's."""
     return {"outcome": "failed", "cause": f"{type(error).__name__}: {error}"}
 

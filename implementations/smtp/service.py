@@ -35,14 +35,14 @@ class Configuration:
     deliver_to: str
 
     def is_local(self, address: str) -> bool:
-        """Whether mail for `address` is accepted: any mailbox of our domains, and a bare postmaster.
+        """Whether mail for `address` is accepted: any mailbox of our domains, and the postmaster of this host.
 
-        RFC 5321, section 4.5.1: `postmaster` without a domain is always to be accepted.
+        RFC 5321, section 4.5.1: `postmaster` is to be accepted without a domain, too.
         """
-        local_part, at, domain = address.rpartition("@")
-        if not at:
-            return domain.lower() == "postmaster"
-        return bool(local_part) and domain.lower() in {name.lower() for name in self.domains}
+        mailbox, _, domain = address.lower().rpartition("@")
+        if mailbox and domain in {name.lower() for name in self.domains}:
+            return True
+        return address.lower() in {"postmaster", f"postmaster@{self.hostname.lower()}"}
 
     def is_user(self, name: bytes, password: bytes) -> bool:
         """Whether `password` is the one of user `name` (both as they came off the wire)."""
