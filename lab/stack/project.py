@@ -157,7 +157,8 @@ def _server(name: str, service: Mapping[str, Any]) -> Server:  # Any: as above
         name=name,
         image=str(own.get("image", name)),
         ready=tuple(_question(entry) for entry in own.get("ready", ())),
-        version_command=tuple(map(str, own.get("version", ()))),
+        # Compose reads a dollar sign of its own out of "$$", here too.
+        version_command=tuple(str(word).replace("$$", "$") for word in own.get("version", ())),
         profiles=tuple(service.get("profiles", ())),
         depends_on=tuple(service.get("depends_on", ())),
         architecture=own.get("architecture"),
