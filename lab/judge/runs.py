@@ -5,30 +5,20 @@ It must not know how a verdict is reached, how a report looks, or any protocol's
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.errors import LabError
+from lab.errors import UnknownName
+from lab.judge.checked_json import Fields, RunError, parse
 from lab.judge.results import SCHEMA
 from lab.judge.verdict import Verdict
 
 VERDICTS: Final = tuple(str(verdict) for verdict in Verdict)
 ROLES: Final = ("client", "server")
-
-
-class RunError(LabError):
-    """A results folder cannot be read; the message names the file and, where there is one, the line."""
-
-
-class RunNotFound(RunError):
-    """No run has this name; `known` holds the ids that exist, newest first."""
-
-    def __init__(self, message: str, known: tuple[str, ...]) -> None:
-        super().__init__(message)
-        self.known = known
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,86 +183,7 @@ class Run:
         return None
 
 
-class _Fields:
-    """A JSON object whose fields are checked as they are read; errors name the file, line and field."""
-
-    def __init__(self, where: str, value: object) -> None:
-        if not isinstance(value, dict):
-            raise RunError(f"{where}: expected an object, found {_kind(value)}")
-        self._where = where
-        self._values: dict[str, object] = value
-
-    def _wrong(self, key: str, wanted: str) -> RunError:
-        found = _kind(self._values[key]) if key in self._values else "nothing"
-        return RunError(f"{self._where}: '{key}' should be {wanted}, found {found}")
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._values)
-
-    def text(self, key: str) -> str:
-        value = self._values.get(key)
-        if not isinstance(value, str):
-            raise self._wrong(key, "a string")
-        return value
-
-    def text_or_none(self, key: str) -> str | None:
-        return None if self._values.get(key) is None else self.text(key)
-
-    def word(self, key: str, words: tuple[str, ...]) -> str:
-        value = self.text(key)
-        if value not in words:
-            raise RunError(f"{self._where}: '{key}' should be one of {', '.join(words)}, found {value!r}")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._values.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self._wrong(key, "a list of strings")
-        return tuple(value)
-
-    def number(self, key: str) -> float:
-        value = self._values.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._wrong(key, "a number")
-        return float(value)
-
-    def integer_or_none(self, key: str) -> int | None:
-        value = self._values.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise self._wrong(key, "a whole number")
-        return value
-
-    def flag(self, key: str) -> bool:
-        value = self._values.get(key)
-        if not isinstance(value, bool):
-            raise self._wrong(key, "true or false")
-        return value
-
-    def plain(self, key: str) -> dict[str, str]:
-        """A flat object shown as it stands: every value as text."""
-        child = self.child(key)
-        return {name: "" if value is None else str(value) for name, value in child._values.items()}
-
-    def child(self, key: str) -> _Fields:
-        return _Fields(f"{self._where}: {key}", self._values.get(key, {}))
-
-    def child_or_none(self, key: str) -> _Fields | None:
-        return None if self._values.get(key) is None else self.child(key)
-
-    def children(self, key: str) -> Iterator[_Fields]:
-        value = self._values.get(key, [])
-        if not isinstance(value, list):
-            raise self._wrong(key, "a list")
-        for number, item in enumerate(value):
-            yield _Fields(f"{self._where}: {key}[{number}]", item)
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _clause(row: _Fields) -> Clause:
+def _clause(row: Fields) -> Clause:
     return Clause(
         id=row.text("id"),
         spec=row.text("spec"),
@@ -287,7 +198,7 @@ def _clause(row: _Fields) -> Clause:
     )
 
 
-def _implementation(name: str, row: _Fields) -> Implementation:
+def _implementation(name: str, row: Fields) -> Implementation:
     return Implementation(
         name=row.text_or_none("name") or name,
         protocol=row.text("protocol"),
@@ -300,7 +211,7 @@ def _implementation(name: str, row: _Fields) -> Implementation:
     )
 
 
-def _verdict(row: _Fields) -> VerdictRow:
+def _verdict(row: Fields) -> VerdictRow:
     note = row.child_or_none("known")
     return VerdictRow(
         case=row.text("case"),
@@ -322,14 +233,6 @@ def _verdict(row: _Fields) -> VerdictRow:
         known=None if note is None else Known(id=note.text("id"), reason=note.text("reason")),
         expected=row.flag("expected"),
     )
-
-
-def _parse(where: str, text: str | bytes) -> object:
-    try:
-        value: object = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RunError(f"{where}: not JSON: {error}") from error
-    return value
 
 
 def _read(path: Path) -> bytes:
@@ -356,20 +259,20 @@ def read_verdicts(directory: Path, containing: str = "") -> tuple[tuple[VerdictR
             continue
         where = f"{path}:{number}"
         try:
-            value = _parse(where, line)
+            value = parse(where, line)
         except RunError:
             if number < len(lines):
                 raise
             warnings.append(f"{path.name}:{number}: the last line is torn and was left out")
             continue
-        rows.append(_verdict(_Fields(where, value)))
+        rows.append(_verdict(Fields(where, value)))
     return tuple(rows), tuple(warnings)
 
 
 def read_run(directory: Path) -> Run:
     """The run kept in `directory`. Raises RunError when a file is missing, torn or of another schema."""
     path = directory / "run.json"
-    top = _Fields(str(path), _parse(str(path), _read(path)))
+    top = Fields(str(path), parse(str(path), _read(path)))
     schema = top.integer_or_none("schema")
     if schema != SCHEMA:
         raise RunError(f"{path}: schema {schema} is not one this version reads ({SCHEMA})")
@@ -406,12 +309,12 @@ def read_run(directory: Path) -> Run:
     )
 
 
-def _suite(protocol: str, row: _Fields) -> Suite:
+def _suite(protocol: str, row: Fields) -> Suite:
     clauses = tuple(_clause(item) for item in row.children("clauses"))
     return Suite(protocol, row.text("digest"), clauses, row.plain("groups"))
 
 
-def _peer(name: str, row: _Fields) -> Peer:
+def _peer(name: str, row: Fields) -> Peer:
     return Peer(name, row.text("kind"), row.text_or_none("version") or "", row.text_or_none("image"))
 
 
@@ -430,12 +333,12 @@ def read_transcript(directory: Path, name: str) -> Transcript:
     lines = [line for line in _read(path).split(b"\n") if line.strip()]
     if not lines:
         raise RunError(f"{path}: empty")
-    head = _Fields(f"{path}:1", _parse(f"{path}:1", lines[0]))
+    head = Fields(f"{path}:1", parse(f"{path}:1", lines[0]))
     events: list[Event] = []
     for number, line in enumerate(lines[1:], start=2):
         where = f"{path}:{number}"
         try:
-            row = _Fields(where, _parse(where, line))
+            row = Fields(where, parse(where, line))
         except RunError:
             if number < len(lines):
                 raise
@@ -444,7 +347,7 @@ def read_transcript(directory: Path, name: str) -> Transcript:
     return Transcript(head.text("client"), head.text("server"), head.text("started"), tuple(events))
 
 
-def _event(where: str, row: _Fields) -> Event:
+def _event(where: str, row: Fields) -> Event:
     kind = row.text("kind")
     try:
         data = (row.text_or_none("data") or "").encode("latin-1")
@@ -468,22 +371,23 @@ def run_ids(results: Path) -> tuple[str, ...]:
 
 
 def find_run(results: Path, name: str = "latest") -> Path:
-    """The folder of a run given by id, unique beginning of an id, folder, or `latest`. Raises RunNotFound."""
+    """The folder of a run given by id, unique beginning of an id, folder, or `latest`.
+
+    Raises UnknownName when nothing has this name, RunError when there is no run at all.
+    """
     known = run_ids(results)
+    if (Path(name) / "run.json").is_file() and name not in known:
+        return Path(name)
+    if not known:
+        raise RunError(f"there is no run in {results}", remedy="./erle run")
     if name == "latest":
         pointer = results / "latest"
         newest = pointer.read_text("utf-8").strip() if pointer.is_file() else ""
-        if newest in known:
-            return results / newest
-        if known:
-            return results / known[0]
-        raise RunNotFound(f"no run in {results}: make one with './erle run'", known)
+        return results / (newest if newest in known else known[0])
     if name in known:
         return results / name
-    if (Path(name) / "run.json").is_file():
-        return Path(name)
     matches = [one for one in known if name and one.startswith(name)]
     if len(matches) == 1:
         return results / matches[0]
-    trouble = f"{len(matches)} runs begin with" if matches else "no run is called"
-    raise RunNotFound(f"{trouble} {name!r} in {results}", tuple(matches) or known)
+    nearest = matches or difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    raise UnknownName("run", name, nearest[:3], ["latest", *known[:5]])

@@ -57,7 +57,10 @@ class Browser:
             raise BrowserError(MISSING)
         self._profile = tempfile.mkdtemp(prefix="erle-browser-")
         self._driver = subprocess.Popen(
-            [names[1], "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, "HOME": self._profile}
+            [names[1], "--port=0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "HOME": self._profile},
         )
         try:
             self._base = f"http://127.0.0.1:{self._port()}"
@@ -139,8 +142,16 @@ class Browser:
 
     def emulate(self, width: int, height: int, scheme: str = "light") -> None:
         """A window of this size, in CSS pixels, whose reader prefers `light` or `dark`."""
-        self._devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        self._devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self._devtools(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        self._devtools(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
 
     def _devtools(self, command: str, **parameters: object) -> object:
         return self._send("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
@@ -152,7 +163,9 @@ class Browser:
     def complaints(self) -> list[str]:
         """What the browser wrote to its console since last asked: script errors, refused loads."""
         rows = self._send("POST", "/se/log", {"type": "browser"})
-        return [str(row["message"]) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        return (
+            [str(row["message"]) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        )
 
     def requested(self) -> Sequence[str]:
         """Every address the page loaded something from, itself included."""
@@ -161,7 +174,9 @@ class Browser:
 
     def load_seconds(self) -> float:
         """From the start of the navigation to the end of the load event of the page that is open."""
-        return float(str(self.run("return performance.getEntriesByType('navigation')[0].loadEventEnd"))) / 1000
+        return (
+            float(str(self.run("return performance.getEntriesByType('navigation')[0].loadEventEnd"))) / 1000
+        )
 
     def close(self) -> None:
         """End browser and driver."""

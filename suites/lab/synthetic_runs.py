@@ -20,8 +20,30 @@ GROUPS = {
     "tls": "STARTTLS and what it forgets",
     "auth": "AUTH, its mechanisms and their failures",
 }
-_WORDS = ("greeting", "reply", "dot", "line", "sender", "recipient", "code", "size", "argument", "parameter", "domain", "state")
-_DOES = ("is-refused", "is-repeated", "is-doubled", "is-kept", "is-forgotten", "is-answered", "is-bounded", "ends-the-session")
+_WORDS = (
+    "greeting",
+    "reply",
+    "dot",
+    "line",
+    "sender",
+    "recipient",
+    "code",
+    "size",
+    "argument",
+    "parameter",
+    "domain",
+    "state",
+)
+_DOES = (
+    "is-refused",
+    "is-repeated",
+    "is-doubled",
+    "is-kept",
+    "is-forgotten",
+    "is-answered",
+    "is-bounded",
+    "ends-the-session",
+)
 
 
 @dataclass
@@ -61,7 +83,9 @@ def clause_rows(plan: Plan) -> list[dict[str, object]]:
                 "cases": [],
             }
             if number % 8 == 6:
-                row["undecidable"] = "What is done with a message after it was accepted leaves no trace on the wire."
+                row["undecidable"] = (
+                    "What is done with a message after it was accepted leaves no trace on the wire."
+                )
             if number % 8 == 7:
                 row["gap"] = "Needs a second server that refuses mail for a day."
             rows.append(row)
@@ -72,10 +96,18 @@ def _conversation(rng: random.Random, cut: str) -> list[dict[str, object]]:
     spoken = [
         ("server", b"220 mx.lab.example ESMTP Postfix\r\n"),
         ("client", b"EHLO client.lab.example\r\n"),
-        ("server", b"250-mx.lab.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-STARTTLS\r\n250 SMTPUTF8\r\n"),
+        (
+            "server",
+            b"250-mx.lab.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-STARTTLS\r\n250 SMTPUTF8\r\n",
+        ),
         ("client", b"MAIL FROM:<a@lab.example>\r\nRCPT TO:<m\xc3\xbcller@lab.example>\r\nDATA\r\n"),
         ("server", b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n"),
-        ("client", b"Subject: \x80\xff\r\n\r\n" + b"..a line that begins with a dot\r\n" * rng.randrange(1, 5) + b".\r\n"),
+        (
+            "client",
+            b"Subject: \x80\xff\r\n\r\n"
+            + b"..a line that begins with a dot\r\n" * rng.randrange(1, 5)
+            + b".\r\n",
+        ),
         ("server", b"250 2.0.0 Ok: queued as 4ABCDE\r\n"),
         ("client", b"QUIT\r\n"),
     ]
@@ -87,7 +119,9 @@ def _conversation(rng: random.Random, cut: str) -> list[dict[str, object]]:
             parts = [data[at : at + 1] for at in range(len(data))]
         for part in parts:
             clock += rng.uniform(0.0001, 0.002)
-            events.append({"t": round(clock, 6), "from": sender, "kind": "data", "data": part.decode("latin-1")})
+            events.append(
+                {"t": round(clock, 6), "from": sender, "kind": "data", "data": part.decode("latin-1")}
+            )
     events.append({"t": round(clock + 0.001, 6), "from": "server", "kind": "eof", "data": ""})
     return events
 
@@ -132,20 +166,23 @@ def _judged(rng: random.Random, implementation: str) -> dict[str, object]:
     chance = rng.random()
     if implementation in {"postfix", "smtplib"}:
         chance = 0.5 + chance / 2
-    if chance < 0.03:
-        return {"verdict": "fail", "reason": "the line '.hidden' arrived as 'hidden': one dot was lost", "expected": False}
-    if chance < 0.06:
-        known = {"id": f"{implementation}-bare-lf", "reason": "Reported upstream; a bare LF ends the line."}
-        return {"verdict": "fail", "reason": "a bare LF was taken for a line end", "known": known}
-    if chance < 0.10:
-        return {"verdict": "lenient", "reason": "the reply carries no enhanced status code"}
-    if chance < 0.15:
-        return {"verdict": "unsupported", "reason": "needs the feature smtputf8, which the catalogue does not list"}
-    if chance < 0.16:
-        return {"verdict": "blocked", "reason": "postfix was down: exit code 137", "expected": False}
-    if chance < 0.165:
-        return {"verdict": "flaky", "reason": "no reply within 5 s", "attempts": "1/3", "expected": False}
-    return {}
+    known = {"id": f"{implementation}-bare-lf", "reason": "Reported upstream; a bare LF ends the line."}
+    table: tuple[tuple[float, dict[str, object]], ...] = (
+        (
+            0.03,
+            {
+                "verdict": "fail",
+                "reason": "the line '.hidden' arrived as 'hidden': one dot was lost",
+                "expected": False,
+            },
+        ),
+        (0.06, {"verdict": "fail", "reason": "a bare LF was taken for a line end", "known": known}),
+        (0.10, {"verdict": "lenient", "reason": "the reply carries no enhanced status code"}),
+        (0.15, {"verdict": "unsupported", "reason": "needs smtputf8, which the catalogue does not list"}),
+        (0.16, {"verdict": "blocked", "reason": "postfix was down: exit code 137", "expected": False}),
+        (0.165, {"verdict": "flaky", "reason": "no reply within 5 s", "attempts": "1/3", "expected": False}),
+    )
+    return next((judged for below, judged in table if chance < below), {})
 
 
 def verdict_rows(plan: Plan, clauses: Sequence[dict[str, object]]) -> list[dict[str, object]]:
@@ -153,9 +190,14 @@ def verdict_rows(plan: Plan, clauses: Sequence[dict[str, object]]) -> list[dict[
     rng = random.Random(plan.seed)
     rows: list[dict[str, object]] = []
     for role, names in (("client", plan.clients), ("server", plan.servers)):
-        decided = [row for row in clauses if row["party"] == role and not row["undecidable"] and not row["gap"]]
+        decided = [
+            row for row in clauses if row["party"] == role and not row["undecidable"] and not row["gap"]
+        ]
         for number in range(plan.cases_per_role):
-            named = [decided[number % len(decided)], *([decided[(number * 7) % len(decided)]] if number % 4 == 0 else [])]
+            named = [
+                decided[number % len(decided)],
+                *([decided[(number * 7) % len(decided)]] if number % 4 == 0 else []),
+            ]
             words = f"{_WORDS[number % len(_WORDS)]}-{_DOES[number % len(_DOES)]}-{number}"
             case = f"smtp.{role}.{words}"
             ids = sorted({str(row["id"]) for row in named})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -16,11 +16,12 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from lab.judge.checked_json import RunError
 from lab.judge.report import conversation, links, search, visible, words
 from lab.judge.report.lines import lines
 from lab.judge.report.model import Model, Section, Subject, coverage, tally
 from lab.judge.report.output import replace_folder
-from lab.judge.runs import Run, RunError, VerdictRow, read_transcript, transcript_path
+from lab.judge.runs import Run, VerdictRow, read_transcript, transcript_path
 
 # Up to so many transcripts a report keeps all; beyond, those of every verdict but pass, and one pass of each case.
 _KEEP_ALL: Final = 400
@@ -50,6 +51,14 @@ def kept_transcripts(run: Run) -> dict[str, VerdictRow]:
     return {name: verdict for verdict in [*telling, *passed.values()] for name in verdict.transcripts}
 
 
+def moment(when: str) -> str:
+    """A time of ISO 8601 as people write it, to the second; anything else as it stands."""
+    try:
+        return f"{datetime.fromisoformat(when).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError):
+        return when
+
+
 def took(run: Run) -> str:
     """How long the run took, in words, or nothing where it does not say."""
     if run.finished is None:
@@ -59,11 +68,14 @@ def took(run: Run) -> str:
         seconds = (ended - began).total_seconds()
     except (ValueError, TypeError):
         return ""
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes:.0f} min {rest:.0f} s" if minutes else f"{seconds:.1f} s"
 
 
 def _finalize(value: object) -> object:
-    return visible.text(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
+    return (
+        visible.text(value, keep="\n") if isinstance(value, str) and not isinstance(value, Markup) else value
+    )
 
 
 def environment() -> Environment:
@@ -77,6 +89,7 @@ def environment() -> Environment:
         finalize=_finalize,
         keep_trailing_newline=True,
     )
+    made.filters["moment"] = moment
     made.globals.update(
         case_page=links.case_page,
         clause_page=links.clause_page,
@@ -144,9 +157,7 @@ class _Site:
         self._put("assets/search.js", search.script(self._model))
 
     def _index(self) -> None:
-        covered = {
-            protocol: coverage(suite.clauses) for protocol, suite in sorted(self._run.suites.items())
-        }
+        covered = {protocol: coverage(suite.clauses) for protocol, suite in sorted(self._run.suites.items())}
         self._page("index.html", "index.html", coverage=covered, took=took(self._run), tally=tally)
 
     def _clause(self, clause_id: str) -> None:
@@ -157,7 +168,9 @@ class _Site:
         subjects = sorted({Subject(v.protocol, v.role, v.implementation) for v in verdicts})
         cells = {
             (case, subject): tally(
-                v for v in verdicts if v.case == case and Subject(v.protocol, v.role, v.implementation) == subject
+                v
+                for v in verdicts
+                if v.case == case and Subject(v.protocol, v.role, v.implementation) == subject
             )
             for case in cases
             for subject in subjects
@@ -167,15 +180,25 @@ class _Site:
             one for one in self._model.sections if (one.protocol, one.role) == (protocol, clause.party)
         )
         self._page(
-            links.clause_page(clause_id), "clause.html", clause=clause, section=section, cases=cases,
-            subjects=subjects, cells=cells, titles=titles,
+            links.clause_page(clause_id),
+            "clause.html",
+            clause=clause,
+            section=section,
+            cases=cases,
+            subjects=subjects,
+            cells=cells,
+            titles=titles,
             telling=lines(v for v in verdicts if v.verdict != "pass" or not v.expected),
         )
 
     def _subject(self, subject: Subject, verdicts: list[VerdictRow]) -> None:
         row = self._run.implementation(subject.protocol, subject.role, subject.name)
         self._page(
-            links.subject_page(subject), "implementation.html", subject=subject, row=row, tally=tally(verdicts),
+            links.subject_page(subject),
+            "implementation.html",
+            subject=subject,
+            row=row,
+            tally=tally(verdicts),
             section=self._section_of(subject),
             telling=lines(v for v in verdicts if v.verdict != "pass" or not v.expected),
         )
@@ -191,7 +214,11 @@ class _Site:
         except RunError as error:
             values = {"transcript": None, "turns": [], "trouble": str(error)}
         self._page(
-            links.transcript_page(name), "transcript.html", name=name, verdict=verdict, **values,
+            links.transcript_page(name),
+            "transcript.html",
+            name=name,
+            verdict=verdict,
+            **values,
         )
 
 

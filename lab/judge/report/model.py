@@ -115,8 +115,11 @@ class Coverage:
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key under which section 4.10 follows 4.9."""
-    return tuple((0, int(part), "") if part.isdigit() and part.isascii() else (1, 0, part)
-                 for part in re.split(r"(\d+)", text) if part)
+    return tuple(
+        (0, int(part), "") if part.isdigit() and part.isascii() else (1, 0, part)
+        for part in re.split(r"(\d+)", text)
+        if part
+    )
 
 
 def coverage(clauses: Iterable[Clause]) -> list[Coverage]:
@@ -169,8 +172,15 @@ class Model:
         for clause_id, verdict in where.items():
             if clause_id not in found:
                 found[clause_id] = Clause(
-                    id=clause_id, spec="", section="", level="", party=verdict.role, group="",
-                    text="This clause is not in the ledger of this run.", undecidable=None, gap=None,
+                    id=clause_id,
+                    spec="",
+                    section="",
+                    level="",
+                    party=verdict.role,
+                    group="",
+                    text="This clause is not in the ledger of this run.",
+                    undecidable=None,
+                    gap=None,
                     cases=tuple(sorted(cases[clause_id])),
                 )
         return found
@@ -213,7 +223,9 @@ class Model:
         for clause in self.clauses.values():
             bound[self.protocol_of[clause.id], clause.party][clause.group].append(clause)
         return [
-            Section(protocol, role, tuple(named[protocol, role]), self._groups(protocol, bound[protocol, role]))
+            Section(
+                protocol, role, tuple(named[protocol, role]), self._groups(protocol, bound[protocol, role])
+            )
             for protocol, role in sorted({*named, *bound})
         ]
 
@@ -224,7 +236,7 @@ class Model:
         return tuple(
             Group(
                 name,
-                titles.get(name, "Clauses of no group" if not name else name),
+                titles.get(name, name or "Clauses of no group"),
                 tuple(sorted(bound[name], key=lambda c: (natural(c.spec), natural(c.section), c.id))),
             )
             for name in order
@@ -232,7 +244,9 @@ class Model:
 
     def clauses_tally(self, subject: Subject, clauses: Iterable[Clause]) -> Tally:
         """Count clauses, each by the heaviest of the implementation's verdicts on it."""
-        tallies = [self.clause_tallies[subject, c.id] for c in clauses if (subject, c.id) in self.clause_tallies]
+        tallies = [
+            self.clause_tallies[subject, c.id] for c in clauses if (subject, c.id) in self.clause_tallies
+        ]
         return Tally(
             Counter(one.heaviest for one in tallies),
             unexpected=sum(one.unexpected > 0 for one in tallies),
@@ -243,7 +257,7 @@ class Model:
     def unexpected(self) -> list[VerdictRow]:
         """The verdicts to look at, heaviest first."""
         rows = [verdict for verdict in self.run.verdicts if not verdict.expected]
-        return sorted(rows, key=lambda row: (words.weight(row.verdict), row.key))
+        return sorted(rows, key=lambda row: words.weight(row.verdict))
 
     @cached_property
     def known(self) -> list[tuple[str, str, list[VerdictRow]]]:

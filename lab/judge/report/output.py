@@ -36,7 +36,7 @@ def replace_folder(target: Path, kind: str, fill: Callable[[Path], None]) -> Non
     An error leaves `target` as it was. Raises OutputError when `target` is a file, or a folder that neither is empty nor
     carries our mark, or when the file system refuses.
     """
-    target = Path(os.path.abspath(target))
+    target = target.absolute()
     taken = os.path.lexists(target)
     if taken and (target.is_symlink() or not target.is_dir()):
         raise OutputError(f"{target}: is there and is no folder; choose another --output")
@@ -73,15 +73,16 @@ def replace_file(target: Path, data: bytes) -> None:
     """Write `data` beside `target`, then rename it into place. Raises OutputError."""
     if target.is_dir():
         raise OutputError(f"{target}: is a folder; --output names a file here")
-    temporary: str | None = None
+    temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        temporary = Path(name)
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
+        temporary.chmod(0o644)
+        temporary.replace(target)
     except OSError as error:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         raise OutputError(f"{error.filename or target}: {error.strerror}") from error

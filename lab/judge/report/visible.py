@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from typing import Final
 
 # Control, format (directional marks and zero widths are among them), surrogate, private use, unassigned, line and
 # paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+_SHORT: Final = {"\t": r"\t", "\r": r"\r"}
 
 
 def is_unseen(character: str) -> bool:
@@ -20,13 +23,8 @@ def is_unseen(character: str) -> bool:
 
 
 def name_of(character: str) -> str:
-    """A visible stand-in: the control picture (U+2400 block) for ASCII controls, `⟨U+202E⟩` for the others."""
-    code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
-    return f"⟨U+{code:04X}⟩"
+    """A visible stand-in: `⟨U+202E⟩`."""
+    return f"⟨U+{ord(character):04X}⟩"
 
 
 def text(value: str, keep: str = "") -> str:
@@ -38,7 +36,7 @@ def text(value: str, keep: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of octets of one kind: `text`, `control` (a stand-in), `octet` (`\\xNN`), `wide` (UTF-8), `end` (of line).
+    """A stretch of octets of one kind: `text`, `control`, `octet` (no text), `wide` (UTF-8), `end` (CR LF), `bare` (LF alone).
 
     `octets` is the hexadecimal form of what a stand-in stands for, empty for plain text.
     """
@@ -61,23 +59,21 @@ def pieces(data: bytes) -> list[Piece]:
 
     at = 0
     while at < len(data):
-        octet = data[at]
-        if octet == 0x0D and data[at + 1 : at + 2] == b"\n":
-            put(Piece("end", "␍␊", "0D 0A"))
-            at += 2
-            continue
-        if octet == 0x0A:
-            put(Piece("end", "␊", "0A"))
-        elif octet < 0x20 or octet == 0x7F:
-            put(Piece("control", name_of(chr(octet)), f"{octet:02X}"))
-        elif octet < 0x80:
-            plain.append(chr(octet))
+        character, length = chr(data[at]), 1
+        if data.startswith(b"\r\n", at):
+            length = 2
+            put(Piece("end", r"\r\n", "0D 0A"))
+        elif character == "\n":
+            put(Piece("bare", r"\n", "0A"))
+        elif not character.isascii():
+            wide, length = _wide(data[at : at + 4])
+            put(wide)
+        elif character.isprintable():
+            plain.append(character)
         else:
-            wide = _wide(data[at : at + 4])
-            put(wide[0])
-            at += wide[1]
-            continue
-        at += 1
+            code = f"{ord(character):02x}"
+            put(Piece("control", _SHORT.get(character, rf"\x{code}"), code.upper()))
+        at += length
     if plain:
         found.append(Piece("text", "".join(plain)))
     return found
