@@ -108,13 +108,9 @@ def docs(session: nox.Session) -> None:
     """Check that every relative link in the documents leads to a file."""
     broken: list[str] = []
     for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]):
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
-            if (
-                "://" not in target
-                and not target.startswith("mailto:")
-                and not (page.parent / target).exists()
-            ):
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+        targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        local = [target for target in targets if "://" not in target and not target.startswith("mailto:")]
+        broken += [f"{page.name}: {target}" for target in local if not (page.parent / target).exists()]
     if broken:
         session.error("links that lead nowhere:\n" + "\n".join(broken))
 

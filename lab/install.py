@@ -168,6 +168,16 @@ def _pip_failure(lines: Sequence[str]) -> LabError:
             "the package registry does not answer, and ./erle needs it once, to fill .venv",
             remedy="check the connection; a proxy goes into HTTPS_PROXY, a mirror into PIP_INDEX_URL; then start again",
         )
+    if "(from versions: none)" in said:
+        missing = (
+            next(line for line in lines if "(from versions: none)" in line)
+            .split("requirement ")[-1]
+            .split()[0]
+        )
+        return LabError(
+            f"the package registry does not answer, or has no {missing}",
+            remedy="check the connection, HTTPS_PROXY and PIP_INDEX_URL; then start again",
+        )
     if "No space left on device" in said:
         return LabError(
             "the disk is full: .venv needs about 300 MB", remedy="free some space and start again"
