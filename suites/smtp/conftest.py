@@ -20,6 +20,7 @@ from lab.stack.project import Lab
 from lab.wire.authority import Authority
 from lab.wire.contexts import client_context, server_context
 from lab.wire.segmentation import SEGMENTATIONS
+from lab.wire.stream import StreamError
 from suites.smtp.exchange import ClientBench
 from suites.smtp.mailhost import SERVER_NAMES, Account, Mailhost, ReferenceHost, SubjectHost
 from suites.smtp.session import SmtpSession
@@ -46,7 +47,10 @@ def reference_host(
     if reference_services is None or suite.reference is None:
         return None
     user = list(accounts(lab).values())[worker_number]
-    return ReferenceHost(reference_services, Account(user.name, user.password), suite.reference.features)
+    try:
+        return ReferenceHost(reference_services, Account(user.name, user.password), suite.reference.features)
+    except (OSError, StreamError) as error:
+        raise Blocked(f"dovecot, where mail is read back, does not answer: {error}") from error
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ class ImapMailbox:
         self._password = password
         self._stream: RecordedStream | None = None
         self._tags = 0
-        self._next_uid = 1
+        self._next_uid = 0
         self._messages: list[bytes] = []
 
     def find(self, token: str) -> list[bytes]:
@@ -70,23 +70,32 @@ class ImapMailbox:
         word = token.encode()
         return [octets for octets in self._messages if word in _trace(octets)]
 
+    def open(self) -> None:
+        """Log in and note which UID comes next: what earlier runs left is no business of this one.
+
+        Raises:
+            OSError, StreamError: dovecot does not answer, or refuses.
+        """
+        self._stream = connect(self._endpoint)
+        self._stream.receive_line()
+        self._command(b"LOGIN " + _quoted(self._username) + b" " + _quoted(self._password))
+        answer = self._command(b"SELECT INBOX")
+        if not self._next_uid:
+            found = re.search(rb"\[UIDNEXT (\d+)\]", answer)
+            self._next_uid = int(found[1]) if found else 1
+
     def _fetch_new(self) -> None:
         if self._stream is None:
-            self._stream = connect(self._endpoint)
-            self._stream.receive_line()
-            self._command(b"LOGIN " + _quoted(self._username) + b" " + _quoted(self._password))
-            self._command(b"SELECT INBOX")
-            if self._next_uid == 1:
-                # what earlier runs left is no business of this one
-                found = re.search(rb"\[UIDNEXT (\d+)\]", self._command(b"STATUS INBOX (UIDNEXT)", status=True))
-                self._next_uid = int(found[1]) if found else 1
+            self.open()
+        # NOOP makes dovecot look for new mail; a FETCH alone answers from what it knows
+        self._command(b"NOOP")
         answer = self._command(b"UID FETCH %d:* (UID BODY.PEEK[])" % self._next_uid)
         for uid, octets in _literals(answer):
             if uid >= self._next_uid:
                 self._messages.append(octets)
                 self._next_uid = uid + 1
 
-    def _command(self, line: bytes, *, status: bool = False) -> bytes:
+    def _command(self, line: bytes) -> bytes:
         """Send a command and return all up to its tagged completion."""
         stream = self._stream
         if stream is None:
@@ -102,7 +111,7 @@ class ImapMailbox:
                 if not part.startswith(tag + b" OK"):
                     message = f"dovecot answered {part!r}"
                     raise StreamError(message)
-                return re.sub(rb"UIDNEXT (\d+)\)", rb"[UIDNEXT \1]", answer) if status else answer
+                return answer
             answer += part
             if (literal := re.search(rb"\{(\d+)\}\r\n$", part)) is not None:
                 answer += stream.receive_exactly(int(literal[1]))

@@ -88,9 +88,16 @@ class ReferenceHost:
         self.account = account
         self.features = features
         self._postfix = services["postfix"]
-        self.mailbox: Mailbox = ImapMailbox(
+        self._inbox = ImapMailbox(
             Endpoint(*services["dovecot"].endpoint(143)), account.username, account.password
         )
+        # opened before anything is sent: what is there already is not this run's
+        self._inbox.open()
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The account's INBOX."""
+        return self._inbox
 
     def endpoint(self, port: PortName = "plain") -> Endpoint:
         """Where postfix listens."""
