@@ -57,9 +57,8 @@ class TwistedClient:
         session.timeout = timeout  # type: ignore[assignment]  # mypy takes the default, None, for its type
         session.requireTransportSecurity = security != "none"
         session.waiting = [*transactions]
-        endpoint: Any = endpoints.HostnameEndpoint(
-            reactor, host, port, timeout=timeout
-        )  # an interface, again
+        endpoint: Any  # an interface, again
+        endpoint = endpoints.HostnameEndpoint(reactor, host, port, timeout=timeout)
         if security == "tls":
             endpoint = endpoints.wrapClientTLS(context, endpoint)
 
