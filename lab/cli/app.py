@@ -13,7 +13,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -68,8 +67,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     word = next((word for word in arguments if not word.startswith("-")), None)
     owners = [module for module, names in COMMANDS.items() if word in names]
     for module in owners or COMMANDS:
-        if find_spec(module):
-            importlib.import_module(module).register(app)
+        importlib.import_module(module).register(app)
     return app
 
 

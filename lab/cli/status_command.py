@@ -42,20 +42,18 @@ def status(
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print(f"listings  {found.present} of {found.listings} present")
     console.print(f"servers   {len(found.servers)}: {', '.join(found.servers)}")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("protocol")
-    for heading in ("clauses", "decided", "undecidable", "gap", "cases", "mutants killed"):
-        table.add_column(heading, justify="right")
-    table.add_column("implementations", overflow="fold")
+    table.add_column("protocol", no_wrap=True)
+    for heading in ("clauses", "decided", "undecidable", "gap", "cases", "killed"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, row in found.protocols.items():
-        table.add_row(
-            name,
-            *(str(figure) for figure in (row.clauses, row.decided, row.undecidable, row.gap, row.cases)),
-            f"{row.killed} of {row.mutants}",
-            f"client: {', '.join(row.clients) or 'none'}; server: {', '.join(row.servers) or 'none'}",
-        )
+        figures = (row.clauses, row.decided, row.undecidable, row.gap, row.cases)
+        table.add_row(name, *map(str, figures), f"{row.killed} of {row.mutants}")
     console.print()
     console.print(table)
+    for name, row in found.protocols.items():
+        console.print(f"\n{name} clients  {', '.join(row.clients) or 'none'}")
+        console.print(f"{name} servers  {', '.join(row.servers) or 'none'}")
