@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
@@ -73,7 +74,7 @@ class Progress:
             self._live.update(self._line())
         elif time.monotonic() - self._printed > 5:
             self._printed = time.monotonic()
-            self._console.print(self._line(), highlight=False)
+            self._console.print(self._line(), highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         """The run has ended."""
@@ -96,16 +97,21 @@ def show_run(console: Console, directory: Path, rows: Sequence[Row], suites: Seq
             continue
         clauses = suite.ledger.by_id()
         groups = {name: clause.group for name, clause in clauses.items()}
-        console.print(_matrix_table(suite.title, build_matrix(mine, groups, list(suite.ledger.groups))))
+        console.print(f"\n{suite.title}", style="bold")
+        for role in ("client", "server"):
+            judged = [row for row in mine if row["role"] == role]
+            if judged:
+                console.print(_matrix_table(role, build_matrix(judged, groups, list(suite.ledger.groups))))
+        console.print(_legend(), style="dim")
         _show_findings(console, directory, [row for row in mine if not row["expected"]], clauses)
         _show_known(console, mine)
 
 
-def _matrix_table(title: str, matrix: Matrix) -> Table:
-    table = Table(title=title, title_justify="left", caption=_legend(), caption_justify="left", pad_edge=False)
-    table.add_column("clauses on", no_wrap=True)
-    for column in matrix.columns:
-        table.add_column(Text(f"{column[1]}\n{column[0]}"), justify="right", no_wrap=True)
+def _matrix_table(role: str, matrix: Matrix) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(f"{role}s: clauses on", no_wrap=True)
+    for _, name in matrix.columns:
+        table.add_column(name, justify="right", overflow="fold")
     for group in matrix.groups:
         cells = [_cell(matrix.cells.get((group, column))) for column in matrix.columns]
         table.add_row(group, *cells)
@@ -116,7 +122,7 @@ def _matrix_table(title: str, matrix: Matrix) -> Table:
 
 def _legend() -> str:
     words = ", ".join(f"{symbol} {verdict}" for verdict, symbol in SYMBOL.items())
-    return f"clauses passed of clauses decided; {words}"
+    return f"Clauses passed, or passed/decided. {words}."
 
 
 def _cell(cell: Cell | None) -> Text:

@@ -88,7 +88,7 @@ def run(
     ):
         if given:
             words.append(f"{option}={given}")
-    words.append(f"--profile={profile}")
+    words += [f"--profile={profile}", "--only-cases"]
     if jobs > 1:
         words += ["-n", str(jobs), "--dist", "loadgroup"]
     return _Front(suites, words, peers=peers, yes=yes or bool(os.environ.get("CI"))).run()

@@ -82,13 +82,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the cases that were asked for; controls go first and last; failures are asked twice."""
     selection = config.stash[SELECTION]
+    only_cases = config.getoption("--only-cases")
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     try:
         for item in items:
             case = case_of(item, selection)
             item.stash[CASE] = case
-            unasked = case is None and item.get_closest_marker("role") is not None
+            unasked = case is None and (
+                item.get_closest_marker("role") is not None
+                or (only_cases and item.get_closest_marker("control") is None)
+            )
             if unasked or (case is not None and not wanted(case, selection)):
                 dropped.append(item)
                 continue
@@ -98,9 +102,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     except LabError as error:
         raise pytest.UsageError(str(error)) from error
     if not any(item.stash[CASE] for item in kept):
-        # controls judge the oracle of a run; without cases there is nothing to vouch for
-        dropped += [item for item in kept if item.get_closest_marker("control") and selection.narrowed]
-        kept = [item for item in kept if item not in dropped]
+        # controls vouch for the oracle of a run; without cases there is nothing to vouch for
+        dropped += [item for item in kept if item.get_closest_marker("control") is not None]
+        kept = [item for item in kept if item.get_closest_marker("control") is None]
     config.stash[ASKED] = frozenset(
         case.suite.protocol for item in kept if (case := item.stash[CASE]) is not None
     )

@@ -36,6 +36,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--server", metavar="HOST:PORT", help="judge a server that is running already")
     group.addoption("--features", default="", metavar="WORDS", help="what the client or server from outside offers")
     group.addoption("--profile", choices=("quick", "deep"), default="quick", help="how far properties search")
+    group.addoption("--only-cases", action="store_true", help="leave out the tests that judge no implementation")
     group.addoption("--results", metavar="FOLDER", help="where results/<run>/ is made (default: results)")
 
 

@@ -24,7 +24,9 @@ class SmtpSession:
         extensions: keyword → its parameters, from the latest EHLO reply.
     """
 
-    def __init__(self, stream: RecordedStream, *, tls: ssl.SSLContext, server_name: str) -> None:
+    def __init__(
+        self, stream: RecordedStream, *, tls: ssl.SSLContext | None = None, server_name: str = "localhost"
+    ) -> None:
         self.stream = stream
         self._tls = tls
         self._server_name = server_name
@@ -94,7 +96,10 @@ class SmtpSession:
         self.handshake()
 
     def handshake(self) -> None:
-        """The TLS handshake alone."""
+        """The TLS handshake alone; the session must have been given a context for it."""
+        if self._tls is None:
+            message = "this session was opened without a TLS context"
+            raise RuntimeError(message)
         self.stream.start_tls(self._tls, server_name=self._server_name)
         self.extensions = {}
 
