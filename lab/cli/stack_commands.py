@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-Engine = Annotated[str | None, typer.Option("--engine", help="The container engine, e.g. unix:///run/docker.sock.")]
+Engine = Annotated[
+    str | None, typer.Option("--engine", help="The container engine, e.g. unix:///run/docker.sock.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Put right what this machine lacks without asking.")]
 Servers = Annotated[list[str] | None, typer.Argument(help="Servers of compose.yaml; all, if none is named.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -151,7 +153,9 @@ def gc(
 
 def doctor(
     as_json: AsJson = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Put right what is missing (Debian and Ubuntu).")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Put right what is missing (Debian and Ubuntu).")
+    ] = False,
     engine: Engine = None,
 ) -> int:
     """Examine this machine: the engine and how it was found, its plugins, armv7, disk; and the remedy for what is missing.
@@ -187,7 +191,9 @@ def _as_json(service: Service) -> dict[str, object]:
         "version": service.version,
         "image": service.image,
         "container": service.container,
-        "ports": {f"{port}/{kind}": f"{host}:{at}" for (port, kind), (host, at) in sorted(service.ports.items())},
+        "ports": {
+            f"{port}/{kind}": f"{host}:{at}" for (port, kind), (host, at) in sorted(service.ports.items())
+        },
     }
 
 

@@ -11,7 +11,14 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-STYLES = {"done": "green", "ready": "green", "running": "green", "failed": "red", "waiting": "dim", "removed": "dim"}
+STYLES = {
+    "done": "green",
+    "ready": "green",
+    "running": "green",
+    "failed": "red",
+    "waiting": "dim",
+    "removed": "dim",
+}
 
 
 class LiveTable:

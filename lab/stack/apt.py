@@ -93,7 +93,9 @@ def parse_deb822(text: str) -> list[Source]:
         # A key that stands in the stanza itself cannot be named on a line; the archive keyring then has to do.
         usable = signed_by if signed_by and signed_by.startswith("/") else None
         suites, components = fields.get("suites", "").split(), fields.get("components", "").split()
-        found += [Source(uri, tuple(suites), tuple(components), usable) for uri in fields.get("uris", "").split()]
+        found += [
+            Source(uri, tuple(suites), tuple(components), usable) for uri in fields.get("uris", "").split()
+        ]
     return found
 
 
@@ -101,7 +103,9 @@ def parse_lines(text: str) -> list[Source]:
     """Read a `sources.list` in the one-line format."""
     found: list[Source] = []
     for line in text.splitlines():
-        match = re.match(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<rest>[^#]*)", line)
+        match = re.match(
+            r"deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<rest>[^#]*)", line
+        )
         if match:
             signed = re.search(r"signed-by=(/\S+)", match["options"] or "")
             components = tuple(match["rest"].split())
@@ -121,7 +125,9 @@ def debian_archive(suite: str, sources: Iterable[Source] | None = None) -> list[
     codename = here["VERSION_CODENAME"]
     found: list[Source] = []
     for source in machine_sources() if sources is None else sources:
-        suites = tuple(s.replace(codename, suite, 1) for s in source.suites if re.match(rf"{codename}(-|$)", s))
+        suites = tuple(
+            s.replace(codename, suite, 1) for s in source.suites if re.match(rf"{codename}(-|$)", s)
+        )
         wanted = tuple(s for s in suites if s in {suite, f"{suite}-updates", f"{suite}-security"})
         if wanted and "main" in source.components:
             found.append(replace(source, suites=wanted, components=("main",)))
@@ -145,7 +151,11 @@ def candidate_version(package: str) -> str | None:
 def is_installed(package: str) -> bool:
     """Say whether dpkg has the package fully installed."""
     asked = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True, timeout=30, check=False
+        ["dpkg-query", "-W", "-f", "${Status}", package],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     return asked.stdout == "install ok installed"
 
@@ -162,7 +172,9 @@ def install(packages: Sequence[str], progress: Progress) -> None:
     if not missing:
         return
     if os.geteuid() != 0:
-        raise AptFailed(f"only root can install {' '.join(missing)}", remedy=f"sudo apt-get install {' '.join(missing)}")
+        raise AptFailed(
+            f"only root can install {' '.join(missing)}", remedy=f"sudo apt-get install {' '.join(missing)}"
+        )
     progress.update("packages", "installing", " ".join(missing))
     _run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], APT_SECONDS)
     progress.update("packages", "done", " ".join(missing))
@@ -176,7 +188,9 @@ def unpack_from_suite(packages: Sequence[str], suite: str, into: Path) -> None:
     """
     archives = debian_archive(suite)
     if not archives:
-        raise AptFailed(f"no Debian archive is configured here, so {' '.join(packages)} cannot be fetched from {suite}")
+        raise AptFailed(
+            f"no Debian archive is configured here, so {' '.join(packages)} cannot be fetched from {suite}"
+        )
     with tempfile.TemporaryDirectory(prefix="erle-apt-") as name:
         work = Path(name)
         (work / "lists/partial").mkdir(parents=True)
@@ -202,7 +216,9 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _run(command: Sequence[str], seconds: float, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: Sequence[str], seconds: float, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     # Another apt may be at work (unattended upgrades): wait for its lock; a lost connection is tried again.
     waiting = ["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3"] if command[0] == "apt-get" else []
@@ -222,6 +238,12 @@ def _run(command: Sequence[str], seconds: float, folder: Path | None = None) -> 
     except subprocess.TimeoutExpired:
         raise AptFailed(f"{' '.join(command)} did not end within {seconds:.0f} s") from None
     if done.returncode != 0:
-        errors = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith(("E:", "dpkg: error"))]
-        raise AptFailed(f"{' '.join(command[:3])} failed: {' '.join(errors[-3:]) or done.stderr.strip()[-300:]}")
+        errors = [
+            line
+            for line in (done.stderr + done.stdout).splitlines()
+            if line.startswith(("E:", "dpkg: error"))
+        ]
+        raise AptFailed(
+            f"{' '.join(command[:3])} failed: {' '.join(errors[-3:]) or done.stderr.strip()[-300:]}"
+        )
     return done

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 SUITE = "bookworm"
 REGISTRY_IMAGE = "debian:bookworm-slim"
 REGISTRY_DIGEST = "sha256:96e378d7e6531ac9a15ad505478fcc2e69f371b10f5cdf87857c4b8188404716"
-REGISTRY_SECONDS = 6.0
-PULL_SECONDS = 180.0
-BOOTSTRAP_SECONDS = 900.0
+REGISTRY_SECONDS = 6
+PULL_SECONDS = 180
+BOOTSTRAP_SECONDS = 900
 # Debian's architecture names for the engine's.
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 PLATFORMS = {"armhf": "linux/arm/v7"}
@@ -97,7 +97,9 @@ def provide(engine: Engine, architecture: str, progress: Progress) -> Base:
         try:
             _bootstrap(client, architecture)
         except LabError as error:
-            raise BaseFailed(f"no base image: the registry said {why!r}; the bootstrap: {error}", error.remedy) from error
+            raise BaseFailed(
+                f"no base image: the registry said {why!r}; the bootstrap: {error}", error.remedy
+            ) from error
         progress.update(subject, "done", f"bootstrapped, {time.monotonic() - began:.0f} s")
         return Base(tag, "bootstrapped")
     finally:
@@ -111,7 +113,8 @@ def _registry_refusal(engine: Engine) -> str | None:
 
     client = engine.client(REGISTRY_SECONDS)
     try:
-        client.api.inspect_distribution(f"{REGISTRY_IMAGE}@{REGISTRY_DIGEST}")
+        reference = f"{REGISTRY_IMAGE}@{REGISTRY_DIGEST}"
+        client.api.inspect_distribution(reference)  # type: ignore[no-untyped-call]  # the stubs leave this one out
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         return _first_line(error)
     finally:
@@ -122,7 +125,7 @@ def _registry_refusal(engine: Engine) -> str | None:
 def _first_line(error: Exception) -> str:
     text = str(error)
     if "timed out" in text.lower():
-        return f"no answer within {REGISTRY_SECONDS:.0f} s"
+        return f"no answer within {REGISTRY_SECONDS} s"
     return text.splitlines()[0].rpartition(": ")[2].strip(" '\")") if text else type(error).__name__
 
 
@@ -132,7 +135,8 @@ def _pull(engine: Engine, architecture: str, progress: Progress) -> Base:
     try:
         progress.update(f"base {architecture}", "pulling")
         image = client.images.pull(
-            f"{REGISTRY_IMAGE}@{REGISTRY_DIGEST}", platform=PLATFORMS.get(architecture, f"linux/{architecture}")
+            f"{REGISTRY_IMAGE}@{REGISTRY_DIGEST}",
+            platform=PLATFORMS.get(architecture, f"linux/{architecture}"),
         )
         image.tag(*tag_of(architecture).split(":"))
     finally:
@@ -154,7 +158,9 @@ def _bootstrap(client: docker.DockerClient, architecture: str) -> None:
         sources = apt.debian_archive(SUITE)
         if sources:
             listed = work / "sources.list"
-            listed.write_text("".join(f"{source.line(suite)}\n" for source in sources for suite in source.suites))
+            listed.write_text(
+                "".join(f"{source.line(suite)}\n" for source in sources for suite in source.suites)
+            )
             command.append(str(listed))
         _run(command)
         repository, tag = tag_of(architecture).split(":")
@@ -198,7 +204,7 @@ def _run(command: list[str]) -> None:
             env={**os.environ, "LC_ALL": "C.UTF-8", "TMPDIR": tempfile.gettempdir()},
         )
     except subprocess.TimeoutExpired:
-        raise BaseFailed(f"mmdebstrap did not end within {BOOTSTRAP_SECONDS:.0f} s") from None
+        raise BaseFailed(f"mmdebstrap did not end within {BOOTSTRAP_SECONDS} s") from None
     if done.returncode != 0:
         errors = [line for line in done.stderr.splitlines() if line.startswith("E:")]
         raise BaseFailed(f"mmdebstrap failed: {' '.join(errors[-3:]) or done.stderr.strip()[-300:]}")

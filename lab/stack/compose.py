@@ -32,7 +32,9 @@ def variables(lab: Lab) -> dict[str, str]:
     }
 
 
-def run(lab: Lab, engine: Engine, arguments: Sequence[str], seconds: float, *, keep: Sequence[int] = ()) -> str:
+def run(
+    lab: Lab, engine: Engine, arguments: Sequence[str], seconds: float, *, keep: Sequence[int] = ()
+) -> str:
     """Run one Compose command and return what it printed. Raises `ComposeFailed`, also after `seconds`.
 
     `keep` are file descriptors that Compose inherits: a lock's, so that it is held for as long as Compose is at work,
@@ -65,5 +67,5 @@ def run(lab: Lab, engine: Engine, arguments: Sequence[str], seconds: float, *, k
 def config_hashes(lab: Lab, engine: Engine, services: Sequence[str]) -> dict[str, str]:
     """Return the digest of each service's configuration as it is now, as Compose labels its containers with it."""
     printed = run(lab, engine, ["config", "--hash", ",".join(services)], 60.0)
-    pairs = (line.split() for line in printed.splitlines() if line.strip())
-    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+    pairs = (line.partition(" ") for line in printed.splitlines())
+    return {name: digest.strip() for name, _space, digest in pairs if digest}

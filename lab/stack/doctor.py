@@ -90,7 +90,9 @@ def _python() -> Finding:
     if sys.version_info >= OLDEST_PYTHON:
         return Finding("python", State.OK, f"{version} at {sys.executable}")
     wanted = ".".join(map(str, OLDEST_PYTHON))
-    return Finding("python", State.MISSING, f"{version} is older than {wanted}", f"install Python {wanted} or newer")
+    return Finding(
+        "python", State.MISSING, f"{version} is older than {wanted}", f"install Python {wanted} or newer"
+    )
 
 
 def _engine(explicit: str | None, machine: Machine) -> tuple[Engine | None, Finding]:
@@ -98,7 +100,9 @@ def _engine(explicit: str | None, machine: Machine) -> tuple[Engine | None, Find
         engine = machine.find_engine(explicit)
     except EngineMissing as error:
         return None, _no_engine(explicit, error, machine)
-    said = f"{engine.name} {engine.version} (API {engine.api}) at {engine.endpoint}, found by {engine.how_found}"
+    said = (
+        f"{engine.name} {engine.version} (API {engine.api}) at {engine.endpoint}, found by {engine.how_found}"
+    )
     return engine, Finding("engine", State.OK, said)
 
 
@@ -109,13 +113,19 @@ def _no_engine(explicit: str | None, error: EngineMissing, machine: Machine) -> 
         return Finding("engine", State.MISSING, str(error), f"start the engine at {named}, or name another")
     denied = [endpoint for _how, endpoint, why in error.tried if "permission" in why]
     if denied and not machine.is_root():
-        return Finding("engine", State.MISSING, str(error), "sudo usermod -aG docker $USER, then log in again")
+        return Finding(
+            "engine", State.MISSING, str(error), "sudo usermod -aG docker $USER, then log in again"
+        )
     if machine.which("dockerd"):
-        return Finding("engine", State.MISSING, "installed, not running", "start dockerd as root", Cure.START_ENGINE)
+        return Finding(
+            "engine", State.MISSING, "installed, not running", "start dockerd as root", Cure.START_ENGINE
+        )
     if machine.has_apt():
         remedy = f"sudo apt-get install {' '.join(ENGINE_PACKAGES)}"
         return Finding("engine", State.MISSING, str(error), remedy, Cure.INSTALL_ENGINE)
-    return Finding("engine", State.MISSING, str(error), "install Docker Engine, see the distribution's manual")
+    return Finding(
+        "engine", State.MISSING, str(error), "install Docker Engine, see the distribution's manual"
+    )
 
 
 def _plugin(name: str, machine: Machine) -> Finding:
@@ -124,7 +134,9 @@ def _plugin(name: str, machine: Machine) -> Finding:
     except LabError as error:
         if machine.has_apt():
             return Finding(name, State.MISSING, str(error), FIX, Cure.INSTALL_PLUGINS)
-        return Finding(name, State.MISSING, str(error), f"install the docker {name} plugin into {plugins.user_folder()}")
+        return Finding(
+            name, State.MISSING, str(error), f"install the docker {name} plugin into {plugins.user_folder()}"
+        )
     return Finding(name, State.OK, f"{plugin.version} at {plugin.path}")
 
 
@@ -153,7 +165,9 @@ def _disk(engine: Engine | None) -> Finding:
     said = f"{free / 10**9:.1f} GB free at {folder}"
     if free >= DISK_BYTES:
         return Finding("disk", State.OK, said)
-    return Finding("disk", State.WARNING, said, f"free {DISK_BYTES / 10**9:.0f} GB (erle gc --images removes old images)")
+    return Finding(
+        "disk", State.WARNING, said, f"free {DISK_BYTES / 10**9:.0f} GB (erle gc --images removes old images)"
+    )
 
 
 def _data_root(engine: Engine | None) -> Path:

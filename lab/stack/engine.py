@@ -20,8 +20,8 @@ from lab.errors import LabError
 if TYPE_CHECKING:
     import docker
 
-PROBE_SECONDS = 5.0
-REQUEST_SECONDS = 120.0
+PROBE_SECONDS = 5
+REQUEST_SECONDS = 120
 SYSTEM_SOCKET = Path("/var/run/docker.sock")
 
 
@@ -52,7 +52,7 @@ class Engine:
     api: str
     how_found: str
 
-    def client(self, seconds: float = REQUEST_SECONDS) -> docker.DockerClient:
+    def client(self, seconds: int = REQUEST_SECONDS) -> docker.DockerClient:
         """Return a new client of this engine; `seconds` is the deadline of one request. The caller closes it."""
         import docker
 
@@ -85,8 +85,12 @@ def candidates(
     user_runtime = Path(environ["XDG_RUNTIME_DIR"]) if environ.get("XDG_RUNTIME_DIR") else None
     own_runtime = runtime / "user" / str(os.getuid())
     sockets = [("the system socket", system_socket)]
-    sockets += [("rootless Docker", folder / "docker.sock") for folder in (user_runtime, own_runtime) if folder]
-    sockets += [("Podman", folder / "podman/podman.sock") for folder in (user_runtime, own_runtime, runtime) if folder]
+    sockets += [
+        ("rootless Docker", folder / "docker.sock") for folder in (user_runtime, own_runtime) if folder
+    ]
+    sockets += [
+        ("Podman", folder / "podman/podman.sock") for folder in (user_runtime, own_runtime, runtime) if folder
+    ]
     context = _active_context(environ, home)
     found = [context] if context else []
     found += [Candidate(how, f"unix://{path}") for how, path in sockets]
@@ -128,11 +132,15 @@ def probe(candidate: Candidate) -> Engine:
             raise PermissionError("no permission to use the socket")
     import docker
 
-    with closing(docker.DockerClient(base_url=candidate.endpoint, version="auto", timeout=PROBE_SECONDS)) as client:
+    with closing(
+        docker.DockerClient(base_url=candidate.endpoint, version="auto", timeout=PROBE_SECONDS)
+    ) as client:
         said = client.version()
     parts = [part.get("Name", "") for part in said.get("Components") or []]
     name = "Podman" if any("podman" in part.lower() for part in parts) else "Docker"
-    return Engine(name, candidate.endpoint, str(said["Version"]), str(said["ApiVersion"]), candidate.how_found)
+    return Engine(
+        name, candidate.endpoint, str(said["Version"]), str(said["ApiVersion"]), candidate.how_found
+    )
 
 
 def find_engine(

@@ -102,7 +102,10 @@ def _container(lab: Lab, name: str) -> Iterator[Container]:
 
 
 def _network(lab: Lab, container: Container) -> Network:
-    return container.client.networks.get(f"{lab.name}_default")
+    client = container.client
+    if client is None:
+        raise FaultFailed(f"{container.name} was not asked of an engine")
+    return client.networks.get(f"{lab.name}_default")
 
 
 def _until(lab: Lab, name: str, held: Callable[[Service], bool], what: str, seconds: float) -> Service:
@@ -117,4 +120,6 @@ def _until(lab: Lab, name: str, held: Callable[[Service], bool], what: str, seco
 
 def _ready(lab: Lab, name: str, seconds: float) -> Service:
     questions = lab.servers()[name].ready
-    return readiness.wait(_service(lab, name), questions, lambda wanted: _service(lab, wanted), seconds=seconds)
+    return readiness.wait(
+        _service(lab, name), questions, lambda wanted: _service(lab, wanted), seconds=seconds
+    )

@@ -31,12 +31,15 @@ class BuildFailed(LabError):
 
 
 def tag(image: str, architecture: str | None) -> str:
-    """Return the tag (without the repository) of an image: the digest of its folder, of `common/` and of its base."""
+    """Return an image's tag: the digest of its folder, of its base, and of what it takes from `common/`."""
     folder = IMAGES / image
-    if not (folder / "Dockerfile").is_file():
-        raise BuildFailed(f"{folder} holds no Dockerfile")
-    base = bases.recipe(architecture or "native")
-    return digest_of([digest_of_folder(folder), digest_of_folder(IMAGES / "common"), base])
+    try:
+        recipe = (folder / "Dockerfile").read_text(encoding="utf-8")
+        shared = sorted(set(re.findall(r"\bcommon/([\w.-]+)", recipe)))
+        contents = [(IMAGES / "common" / name).read_text(encoding="utf-8") for name in shared]
+    except OSError as error:
+        raise BuildFailed(f"{error.filename}: {error.strerror}") from error
+    return digest_of([digest_of_folder(folder), *contents, bases.recipe(architecture or "native")])
 
 
 def tags(lab: Lab) -> dict[str, str]:
@@ -48,7 +51,11 @@ def missing(engine: Engine, servers: Iterable[Server]) -> list[Server]:
     """Return the servers whose image is not there, one for each image."""
     client = engine.client()
     try:
-        have = {name for image in client.api.images(name=f"{REPOSITORY}/*") for name in image.get("RepoTags") or ()}
+        have = {
+            name
+            for image in client.api.images(name=f"{REPOSITORY}/*")
+            for name in image.get("RepoTags") or ()
+        }
     finally:
         client.close()
     absent: dict[str, Server] = {}

@@ -10,13 +10,15 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
 from lab.stack import accounts, compose, images, ports, readiness, remedy, versions
 from lab.stack.engine import Engine
-from lab.stack.progress import Progress, Quiet
 from lab.stack.locks import locked
+from lab.stack.plugins import find_plugin
+from lab.stack.progress import Progress, Quiet
 from lab.stack.project import LAB_LABEL, SERVICE_LABEL, Lab, Server
 from lab.stack.service import Service, from_listing
 
@@ -74,7 +76,7 @@ def _engine(lab: Lab, wanted: Sequence[Server], progress: Progress, *, yes: bool
     arm = any(server.architecture for server in wanted)
     with contextlib.suppress(LabError):
         engine = lab.engine()
-        compose.find_plugin("compose")
+        find_plugin("compose")
         if not images.missing(engine, wanted) and not arm:
             return engine
     return remedy.ensure(progress, explicit=lab.engine_option, yes=yes, arm=arm)
@@ -87,7 +89,9 @@ def _start(
     names = [server.name for server in wanted]
     have = services(lab)
     hashes = compose.config_hashes(lab, engine, names)
-    stale = [n for n in names if n not in have or have[n].state != "running" or have[n].config != hashes.get(n)]
+    stale = [
+        n for n in names if n not in have or have[n].state != "running" or have[n].config != hashes.get(n)
+    ]
     for name in names:
         progress.update(name, "starting" if name in stale else "running")
     if not stale:
@@ -163,7 +167,7 @@ def remove_container(client: docker.DockerClient, container: str) -> None:
     except docker.errors.NotFound:
         return
     except docker.errors.APIError as error:
-        if error.status_code != 409:  # removal is already in progress
+        if error.status_code != HTTPStatus.CONFLICT:  # removal is already in progress
             raise LabError(f"the engine could not remove a container: {error.explanation}") from error
 
 

@@ -74,8 +74,8 @@ def find_plugin(name: str, *, where: list[Path] | None = None, on_path: bool = T
         if not os.access(place, os.X_OK) or place.is_dir():
             continue
         version = _version(place)
-        numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-        if numbers >= OLDEST[name] and len(numbers) == 2:
+        numbers = re.match(r"(\d+)\.(\d+)", version)
+        if numbers and (int(numbers[1]), int(numbers[2])) >= OLDEST[name]:
             return Plugin(name, place, version)
         rejected.append(f"{place} says {version or 'nothing'}")
     raise PluginMissing(name, rejected)

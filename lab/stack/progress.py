@@ -29,7 +29,7 @@ class Quiet:
     def update(self, subject: str, state: str, detail: str = "") -> None:
         """Do nothing."""
 
-    def confirm(self, question: str) -> bool:
+    def confirm(self, question: str) -> bool:  # noqa: ARG002  nobody hears it
         """Return False: nobody was asked."""
         return False
 

@@ -115,10 +115,16 @@ class Lab:
         Raises `UnknownName` with the nearest names.
         """
         servers = self.servers()
-        wanted = [name for name, server in servers.items() if not server.profiles] if names is None else list(names)
+        wanted = (
+            [name for name, server in servers.items() if not server.profiles]
+            if names is None
+            else list(names)
+        )
         for name in wanted:
             if name not in servers:
-                raise UnknownName("server", name, difflib.get_close_matches(name, servers, n=2), sorted(servers))
+                raise UnknownName(
+                    "server", name, difflib.get_close_matches(name, servers, n=2), sorted(servers)
+                )
         return [servers[name] for name in dict.fromkeys(n for w in wanted for n in _with_needed(w, servers))]
 
 
@@ -141,9 +147,8 @@ def _declared(path: Path, _stamped: int) -> tuple[Mapping[str, Server], Accounts
     import yaml
 
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         # Any: a YAML document has no shape until it is looked at, which the functions below do key by key.
-        document: Any = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
         servers = {name: _server(str(name), service) for name, service in document["services"].items()}
         accounts = document["x-erle"]["accounts"]
         return servers, Accounts(int(accounts["count"]), str(accounts["prefix"]), str(accounts["domain"]))

@@ -19,6 +19,7 @@ from lab.stack.service import NotPublished, Service
 DEADLINE = 30.0
 ATTEMPT_SECONDS = 1.0
 PAUSE_SECONDS = 0.03
+LOOK_SECONDS = 0.5  # between two looks at the container's state, each a question to the engine
 LOG_LINES = 12
 ENOUGH_OCTETS = 65536
 
@@ -29,7 +30,9 @@ class NotReady(LabError):
     def __init__(self, service: Service, why: str, log: str, exit_code: int | None) -> None:
         ended = "" if exit_code is None else f", exit code {exit_code}"
         lines = log.strip() or "(nothing logged)"
-        super().__init__(f"{service.name} is not ready: {why} (state {service.state}{ended}); last log lines:\n{lines}")
+        super().__init__(
+            f"{service.name} is not ready: {why} (state {service.state}{ended}); last log lines:\n{lines}"
+        )
         self.service = service.name
         self.state = service.state
         self.exit_code = exit_code
@@ -89,7 +92,7 @@ def wait(
         if why is None:
             return refresh(service.name)
         now = clock()
-        if now - looked > 0.5:
+        if now - looked > LOOK_SECONDS:
             service, looked = refresh(service.name), now
         if now >= end or service.state in {"exited", "dead"}:
             service = refresh(service.name)

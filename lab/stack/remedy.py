@@ -58,13 +58,20 @@ def apply(findings: Sequence[Finding], progress: Progress, explicit: str | None 
 
 
 def ensure(
-    progress: Progress, *, explicit: str | None = None, yes: bool = False, arm: bool = False, build: bool = True
+    progress: Progress,
+    *,
+    explicit: str | None = None,
+    yes: bool = False,
+    arm: bool = False,
+    build: bool = True,
 ) -> Engine:
     """Return an engine with Compose at hand, putting right what is missing if the user agrees (or `yes`).
 
     `build=False` asks for the engine and Compose alone. Raises `NotReady` with the remedy where nobody agreed.
     """
-    needed = {"engine", "compose"} | ({"buildx", "bootstrap"} if build else set()) | ({"armv7"} if arm else set())
+    needed = (
+        {"engine", "compose"} | ({"buildx", "bootstrap"} if build else set()) | ({"armv7"} if arm else set())
+    )
     missing = [finding for finding in wanted(examine(explicit), arm=arm) if finding.name in needed]
     if missing:
         said = "; ".join(f"{finding.name}: {finding.chosen}" for finding in missing)
@@ -107,10 +114,10 @@ def install_plugins(progress: Progress) -> None:
     with tempfile.TemporaryDirectory(prefix="erle-plugins-") as name:
         apt.unpack_from_suite(list(PLUGIN_PACKAGES.values()), PLUGIN_SUITE, Path(name))
         target.mkdir(parents=True, exist_ok=True)
-        for plugin in PLUGIN_PACKAGES:
+        for plugin, package in PLUGIN_PACKAGES.items():
             program = next((path for path in Path(name).rglob(f"docker-{plugin}") if _is_program(path)), None)
             if program is None:
-                raise LabError(f"the package {PLUGIN_PACKAGES[plugin]} of {PLUGIN_SUITE} holds no docker-{plugin}")
+                raise LabError(f"the package {package} of {PLUGIN_SUITE} holds no docker-{plugin}")
             # Into place by a rename: another command may be running the plugin that was there.
             fresh = target / f".docker-{plugin}.new"
             shutil.copy2(program, fresh)

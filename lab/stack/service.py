@@ -43,7 +43,9 @@ class Service:
             return self.ports[port, transport]
         except KeyError:
             have = ", ".join(f"{number}/{kind}" for number, kind in sorted(self.ports)) or "none"
-            raise NotPublished(f"{self.name} ({self.state}) does not publish {port}/{transport}: {have}") from None
+            raise NotPublished(
+                f"{self.name} ({self.state}) does not publish {port}/{transport}: {have}"
+            ) from None
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of the server's log, without colours."""
@@ -64,12 +66,16 @@ class Service:
         return None if state["Running"] else int(state["ExitCode"])
 
 
-def from_listing(entry: Mapping[str, Any], engine: Engine) -> Service:  # Any: the engine's JSON, read key by key here
+# Any: the engine's JSON, read key by key here.
+def from_listing(entry: Mapping[str, Any], engine: Engine) -> Service:
     """Read one entry of the engine's list of containers."""
     ports: dict[tuple[int, str], tuple[str, int]] = {}
     for port in entry.get("Ports") or ():
         if port.get("PublicPort"):
-            ports[int(port["PrivatePort"]), str(port["Type"])] = (str(port.get("IP", "")), int(port["PublicPort"]))
+            ports[int(port["PrivatePort"]), str(port["Type"])] = (
+                str(port.get("IP", "")),
+                int(port["PublicPort"]),
+            )
     status = str(entry.get("Status", ""))
     health = re.search(r"\((?:health: )?(healthy|unhealthy|starting)\)", status)
     labels = entry.get("Labels") or {}

@@ -67,7 +67,10 @@ def _containers(client: docker.DockerClient, lab: Lab) -> list[Removed]:
         if Path(checkout, "compose.yaml").is_file():
             if Path(checkout) != lab.root:
                 other = Lab.here(Path(checkout), lab.engine_option)
-                gone += [Removed("container", name, f"its runner is gone ({checkout})") for name in leases.tidy(other)]
+                gone += [
+                    Removed("container", name, f"its runner is gone ({checkout})")
+                    for name in leases.tidy(other)
+                ]
             continue
         for container, name in containers:
             lifecycle.remove_container(client, container)
@@ -104,7 +107,9 @@ def _images(client: docker.DockerClient, lab: Lab) -> list[Removed]:
     import docker.errors
 
     wanted = {f"{images.REPOSITORY}/{image}:{tag}" for image, tag in images.tags(lab).items()}
-    wanted |= {bases.tag_of(architecture) for architecture in {*bases.ARCHITECTURES.values(), *bases.PLATFORMS}}
+    wanted |= {
+        bases.tag_of(architecture) for architecture in {*bases.ARCHITECTURES.values(), *bases.PLATFORMS}
+    }
     gone: list[Removed] = []
     for image in client.api.images(name=f"{images.REPOSITORY}/*"):
         for name in image.get("RepoTags") or ():

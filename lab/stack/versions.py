@@ -36,7 +36,9 @@ def complete(lab: Lab, services: Mapping[str, Service], servers: Iterable[Server
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(known, indent=1), encoding="utf-8")
         fresh.replace(path)
-    return {name: replace(service, version=known.get(service.image, "")) for name, service in services.items()}
+    return {
+        name: replace(service, version=known.get(service.image, "")) for name, service in services.items()
+    }
 
 
 def _ask(service: Service, command: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ it issues those that must be refused: expired, not valid yet, for another name; 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import tempfile
 from collections.abc import Sequence
@@ -71,14 +71,16 @@ class Authority:
         name: str,
         identities: Sequence[str],
         *,
-        not_before: datetime.datetime | None = None,
-        not_after: datetime.datetime | None = None,
+        not_before: dt.datetime | None = None,
+        not_after: dt.datetime | None = None,
     ) -> Leaf:
         """Issue a leaf for DNS names and IP addresses as `<folder>/<name>.pem` and `.key`; the first is the common name.
 
         The key is readable by all who can enter the folder, because servers read it as users of their own.
         """
-        issued = self._ca.issue_cert(*identities, common_name=identities[0], not_before=not_before, not_after=not_after)
+        issued = self._ca.issue_cert(
+            *identities, common_name=identities[0], not_before=not_before, not_after=not_after
+        )
         leaf = Leaf(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         _write(leaf.key, issued.private_key_pem.bytes(), 0o644)
         _write(leaf.certificate, b"".join(part.bytes() for part in issued.cert_chain_pems), 0o644)
@@ -86,14 +88,14 @@ class Authority:
 
     def issue_expired(self, name: str, identities: Sequence[str]) -> Leaf:
         """Issue a leaf whose time is over since yesterday (RFC 5280 section 4.1.2.5)."""
-        now = datetime.datetime.now(datetime.UTC)
-        day = datetime.timedelta(days=1)
+        now = dt.datetime.now(dt.UTC)
+        day = dt.timedelta(days=1)
         return self.issue(name, identities, not_before=now - 30 * day, not_after=now - day)
 
     def issue_not_yet_valid(self, name: str, identities: Sequence[str]) -> Leaf:
         """Issue a leaf whose time begins tomorrow."""
-        now = datetime.datetime.now(datetime.UTC)
-        day = datetime.timedelta(days=1)
+        now = dt.datetime.now(dt.UTC)
+        day = dt.timedelta(days=1)
         return self.issue(name, identities, not_before=now + day, not_after=now + 30 * day)
 
     def issue_wrong_name(self, name: str) -> Leaf:

@@ -1,3 +1,4 @@
+# noqa: INP001  copied into the image alone, part of no package
 """Tells whoever connects which machine this is. Shows that the board's Python runs; knows nothing of what runs beside it."""
 
 from __future__ import annotations
