@@ -26,6 +26,12 @@ def lab(pytestconfig: pytest.Config) -> Lab:
 
 
 @pytest.fixture(scope="session")
+def profile(selection: Selection) -> str:
+    """How far properties search: ``quick`` or ``deep``."""
+    return selection.profile
+
+
+@pytest.fixture(scope="session")
 def worker_number(request: pytest.FixtureRequest) -> int:
     """0 for the only or first worker, counting up: each has accounts of its own."""
     name: str = getattr(request.config, "workerinput", {}).get("workerid", "gw0")

@@ -75,6 +75,7 @@ class Conversation:
     Attributes:
         commands: command lines in order; SASL responses and data are not among them.
         responses: SASL response lines.
+        response_octets: how many octets those lines were, line ends included.
         payloads: octets of each DATA, up to and including the final dot line.
         chunks: octets of each BDAT.
         replies: the server's replies in order.
@@ -84,6 +85,7 @@ class Conversation:
         self.transcript = transcript
         self.commands: list[Command] = []
         self.responses: list[bytes] = []
+        self.response_octets = 0
         self.payloads: list[bytes] = []
         self.chunks: list[bytes] = []
         self._state = _State()
@@ -133,6 +135,7 @@ class Conversation:
         state.buffer = state.buffer[found.end() :]
         if state.in_auth:
             self.responses.append(found[1])
+            self.response_octets += found.end()
             state.in_auth = False
             return True
         command = Command(found[1], found[2], state.secured, state.started_after)

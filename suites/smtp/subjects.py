@@ -67,6 +67,10 @@ class Client:
             host=host,
         )
 
+    def submit_to_script_once(self, message: bytes) -> Exchange:
+        """Send one message to a polite scripted host."""
+        return self.submit_to_script(Manners(), transaction(message, ["recipient@lab.example"]))
+
     def deliver(self, message: bytes, **options: object) -> tuple[Exchange, list[bytes]]:
         """Send one message to the mail host and wait until it can be read back."""
         host = self.peer()
