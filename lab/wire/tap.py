@@ -41,8 +41,8 @@ class Tap:
         host: str = "127.0.0.1",
     ) -> None:
         self._peer = peer
-        self._from_client = from_client
-        self._from_server = from_server
+        self.from_client = from_client
+        self.from_server = from_server
         self._interception = interception
         self._listener = listen(host)
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -87,8 +87,8 @@ class Tap:
             client,
             server,
             transcript,
-            from_client=self._from_client,
-            from_server=self._from_server,
+            from_client=self.from_client,
+            from_server=self.from_server,
             interception=self._interception,
         )
         relay.run(self._wake_reader)
