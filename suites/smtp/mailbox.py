@@ -27,6 +27,9 @@ class Mailbox(Protocol):
     def find(self, token: str) -> list[bytes]:
         """The messages that have arrived by now for a recipient whose address holds the token."""
 
+    def senders(self, token: str) -> list[str]:
+        """The reverse-path of each of these messages, without brackets; empty for the null one."""
+
 
 def wait_for(mailbox: Mailbox, token: str, *, timeout: float = 10.0, count: int = 1) -> list[bytes]:
     """The token's messages, as soon as there are ``count``; what is there when the time is over."""
@@ -69,6 +72,12 @@ class ImapMailbox:
             raise Blocked(message) from error
         word = token.encode()
         return [octets for octets in self._messages if word in _trace(octets)]
+
+    def senders(self, token: str) -> list[str]:
+        """What the Return-Path lines say, which the server puts on top (RFC 5321, section 4.4)."""
+        heads = [octets.partition(b"\r\n\r\n")[0] for octets in self.find(token)]
+        lines = [re.match(rb"(?i)Return-Path:\s*<([^\r\n]*)>", head) for head in heads]
+        return [line[1].decode("utf-8", "backslashreplace") if line else "no Return-Path" for line in lines]
 
     def open(self) -> None:
         """Log in and note which UID comes next: what earlier runs left is no business of this one.
@@ -151,6 +160,10 @@ class FolderMailbox:
         return [
             (self._directory / str(envelope["file"])).read_bytes() for envelope in self.envelopes(token)
         ]
+
+    def senders(self, token: str) -> list[str]:
+        """What the envelopes say."""
+        return [str(envelope["from"]) for envelope in self.envelopes(token)]
 
     def envelopes(self, token: str) -> list[dict[str, object]]:
         """The envelopes, as the server understood them, of the token's messages."""

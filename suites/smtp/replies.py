@@ -66,6 +66,18 @@ def read_reply(stream: RecordedStream, *, timeout: float | None = None) -> Reply
     return parse_reply(raw)
 
 
+def split_replies(octets: bytes) -> list[Reply]:
+    """All replies in what a server sent; a last line without its CRLF counts as a line."""
+    replies: list[Reply] = []
+    raw: list[bytes] = []
+    for line in re.findall(rb"(?s).*?\r\n|.+\Z", octets):
+        raw.append(line)
+        if line[3:4] != b"-":
+            replies.append(parse_reply(raw))
+            raw = []
+    return [*replies, parse_reply(raw)] if raw else replies
+
+
 def parse_reply(raw: list[bytes]) -> Reply:
     """The reply made of these lines, each with its CRLF."""
     problems: list[str] = []

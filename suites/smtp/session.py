@@ -7,11 +7,12 @@ nothing: a case may send what it likes in between.
 from __future__ import annotations
 
 import base64
+import contextlib
 import ssl
 
 from lab.wire.stream import Ended, RecordedStream
 from suites.smtp.message import SENDER, stuff
-from suites.smtp.replies import Reply, read_reply
+from suites.smtp.replies import Reply, read_reply, split_replies
 
 DRIVER_NAME = "driver.lab.example"
 
@@ -110,6 +111,18 @@ class SmtpSession:
     def quit(self) -> Reply:
         """QUIT and its reply."""
         return self.command("QUIT")
+
+    def say_all(self, octets: bytes) -> list[Reply]:
+        """Send octets and QUIT without waiting in between; every reply until the server closes.
+
+        A server that closes early is not said the rest: what it answered is returned.
+
+        Raises:
+            Overdue: the server did not close.
+        """
+        with contextlib.suppress(Ended):
+            self.send(octets + b"QUIT\r\n")
+        return split_replies(self.stream.receive_to_end())
 
     def usable(self) -> bool:
         """Whether the server still answers NOOP with 250, in step."""
