@@ -19,7 +19,7 @@ from suites.smtp.contract import Security, Transaction
 from suites.smtp.exchange import ClientBench, Exchange, transaction
 from suites.smtp.mailbox import wait_for
 from suites.smtp.mailhost import Account, Mailhost, PortName
-from suites.smtp.message import new_token
+from suites.smtp.message import message, new_token
 from suites.smtp.responder import Manners
 from suites.smtp.session import SmtpSession
 
@@ -125,6 +125,19 @@ class Server:
         session.ehlo()
         return session
 
+    def greeted(self, port: PortName = "plain") -> SmtpSession:
+        """A session with EHLO done and nothing else."""
+        session = self.connect(port)
+        session.ehlo()
+        return session
+
+    def authenticated(self, port: PortName = "plain") -> SmtpSession:
+        """A session inside TLS, logged in with AUTH PLAIN."""
+        session = self.secure(port)
+        reply = session.auth_plain(self.account.username, self.account.password)
+        assert reply.code == 235, f"AUTH PLAIN with the right password was answered {reply}"
+        return session
+
     def recipient(self) -> tuple[str, str]:
         """A fresh token and the local address that holds it."""
         token = new_token()
@@ -133,6 +146,31 @@ class Server:
     def arrived(self, token: str, *, count: int = 1, timeout: float = 10.0) -> list[bytes]:
         """The token's messages as soon as there are ``count``."""
         return wait_for(self.host.mailbox, token, timeout=timeout, count=count)
+
+    def stored_after_all(self, token: str) -> list[bytes]:
+        """What is stored under the token by the time that a message sent now has arrived.
+
+        Shows that nothing was stored without waiting for silence.
+
+        Raises:
+            Blocked: the message that marks the time did not arrive.
+        """
+        mark, recipient = self.recipient()
+        reply = self.greeted().deliver(recipient, message())
+        if reply.code != 250 or not self.arrived(mark):
+            raise Blocked(f"the message that marks the time did not arrive; it was answered {reply}")
+        return self.host.mailbox.find(token)
+
+    def sender_of(self, token: str) -> str:
+        """The reverse-path with which the token's only message arrived; empty for the null one.
+
+        Raises:
+            AssertionError: none arrived, or several.
+        """
+        self.arrived(token)
+        senders = self.host.mailbox.senders(token)
+        assert len(senders) == 1, f"{len(senders)} messages arrived, from {senders}"
+        return senders[0]
 
     def close(self) -> None:
         """Close what the case left open."""
