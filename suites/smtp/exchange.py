@@ -149,12 +149,20 @@ class ClientBench:
         account: Account | None = None,
         local_name: str | None = None,
         host: str | None = None,
+        address: str = "127.0.0.1",
+        timeout: float = CLIENT_TIMEOUT,
     ) -> Exchange:
-        """Ask the client to send to a scripted host with these manners; ``host`` is the name it is told."""
+        """Ask the client to send to a scripted host with these manners.
+
+        Args:
+            host: the name the client is told, instead of the address.
+            address: where the scripted host listens.
+            timeout: seconds the client may wait for one thing.
+        """
         self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
-        with ScriptedPeer(Responder(manners), segmentation=self._cut) as peer:
+        with ScriptedPeer(Responder(manners), host=address, segmentation=self._cut) as peer:
             endpoint = Endpoint(host, peer.endpoint.port) if host else peer.endpoint
-            report = self._call(endpoint, transactions, security, account, local_name)
+            report = self._call(endpoint, transactions, security, account, local_name, timeout)
         for transcript in peer.transcripts:
             self._evidence.add(transcript)
         return Exchange(report, tuple(Conversation(transcript) for transcript in peer.transcripts))
@@ -166,6 +174,7 @@ class ClientBench:
         security: Security,
         account: Account | None,
         local_name: str | None,
+        timeout: float = CLIENT_TIMEOUT,
     ) -> Report:
         if account is not None:
             self._evidence.mask(account.username, account.password)
@@ -177,7 +186,7 @@ class ClientBench:
             "local_name": local_name,
             "username": account.username if account is not None else None,
             "password": account.password if account is not None else None,
-            "timeout": CLIENT_TIMEOUT,
+            "timeout": timeout,
             "transactions": transactions,
         }
         try:

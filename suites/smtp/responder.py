@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lab.wire.stream import RecordedStream
+from lab.wire.stream import Ended, RecordedStream
 
 Answer = bytes | Callable[[RecordedStream], None]
 #: What a reply table may hold for a verb: an answer for every time, or one for each time (the last one stays).
@@ -19,6 +19,18 @@ Answers = Answer | Sequence[Answer]
 
 EHLO_DEFAULT = ("PIPELINING", "SIZE 20971520", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 LINE_LIMIT = 65536
+#: What is said to commands that change nothing here.
+PLAIN_ANSWERS = {
+    "HELO": b"250 script.lab.example\r\n",
+    "MAIL": b"250 2.0.0 fine\r\n",
+    "RCPT": b"250 2.0.0 fine\r\n",
+    "RSET": b"250 2.0.0 fine\r\n",
+    "NOOP": b"250 2.0.0 fine\r\n",
+    "VRFY": b"252 2.0.0 will try\r\n",
+    "QUIT": b"221 2.0.0 bye\r\n",
+}
+#: Ends a dialogue whose answer has closed the connection; no client is to blame for it.
+CLOSED_BY_SCRIPT = "the script closed the connection"
 
 
 @dataclass
@@ -74,7 +86,7 @@ class _Talk:
         special = self._special(verb)
         if special is not None:
             self._give(special)
-            if verb == "DATA" and isinstance(special, bytes) and special.startswith(b"354"):
+            if verb == "DATA" and _opens_data(special):
                 self._take_data()
             self._over = verb == "QUIT"
             return
@@ -91,17 +103,9 @@ class _Talk:
                 self._take_data()
             case "BDAT":
                 self._take_chunk(line)
-            case "QUIT":
-                self._give(b"221 2.0.0 bye\r\n")
-                self._over = True
-            case "HELO":
-                self._give(b"250 script.lab.example\r\n")
-            case "MAIL" | "RCPT" | "RSET" | "NOOP":
-                self._give(b"250 2.0.0 fine\r\n")
-            case "VRFY":
-                self._give(b"252 2.0.0 will try\r\n")
             case _:
-                self._give(b"502 5.5.1 not here\r\n")
+                self._give(PLAIN_ANSWERS.get(verb, b"502 5.5.1 not here\r\n"))
+                self._over = verb == "QUIT"
 
     def _special(self, verb: str) -> Answer | None:
         answers = self._manners.answers.get(verb)
@@ -123,7 +127,9 @@ class _Talk:
             extensions.append("STARTTLS")
         if self._stream.secured:
             inside = self._manners.secure_extensions
-            extensions = [word for word in extensions if word != "STARTTLS"] if inside is None else list(inside)
+            extensions = (
+                [word for word in extensions if word != "STARTTLS"] if inside is None else list(inside)
+            )
         return ehlo_reply(extensions)
 
     def _take_data(self) -> None:
@@ -141,7 +147,11 @@ class _Talk:
         """Take whatever credentials are given; a case reads them from the transcript."""
         words = line.split()
         mechanism = words[1].upper() if len(words) > 1 else b""
-        rounds = {b"PLAIN": [b""], b"LOGIN": [b"VXNlcm5hbWU6", b"UGFzc3dvcmQ6"], b"CRAM-MD5": [b"PGNhc2VAbGFiPg=="]}
+        rounds = {
+            b"PLAIN": [b""],
+            b"LOGIN": [b"VXNlcm5hbWU6", b"UGFzc3dvcmQ6"],
+            b"CRAM-MD5": [b"PGNhc2VAbGFiPg=="],
+        }
         for challenge in rounds.get(mechanism, [])[1 if len(words) > 2 else 0 :]:
             self._give(b"334 " + challenge + b"\r\n")
             if self._stream.receive_until(b"\n", limit=LINE_LIMIT).strip() == b"*":
@@ -150,22 +160,36 @@ class _Talk:
         self._give(b"235 2.7.0 welcome\r\n")
 
 
+def _opens_data(answer: Answer) -> bool:
+    octets = answer.octets if isinstance(answer, Held) else answer
+    return isinstance(octets, bytes) and octets.startswith(b"354")
+
+
 def ehlo_reply(extensions: Sequence[str], first: str = "script.lab.example") -> bytes:
     """The reply to EHLO that lists these extensions."""
     lines = [first, *extensions]
     return b"".join(
-        f"250{'-' if number < len(lines) - 1 else ' '}{line}\r\n".encode() for number, line in enumerate(lines)
+        f"250{'-' if number < len(lines) - 1 else ' '}{line}\r\n".encode()
+        for number, line in enumerate(lines)
     )
 
 
 def close(stream: RecordedStream) -> None:
     """An answer that says nothing and closes the connection."""
     stream.close()
+    raise Ended(CLOSED_BY_SCRIPT)
 
 
 def reset(stream: RecordedStream) -> None:
     """An answer that says nothing and resets the connection."""
     stream.reset()
+    raise Ended(CLOSED_BY_SCRIPT)
+
+
+def silence(stream: RecordedStream) -> None:
+    """An answer that never comes: what the client says is read until it leaves."""
+    stream.receive_to_end()
+    raise Ended(CLOSED_BY_SCRIPT)
 
 
 def say_and_close(octets: bytes) -> Callable[[RecordedStream], None]:
@@ -173,6 +197,36 @@ def say_and_close(octets: bytes) -> Callable[[RecordedStream], None]:
 
     def answer(stream: RecordedStream) -> None:
         stream.send(octets)
-        stream.close()
+        close(stream)
 
     return answer
+
+
+class Held:
+    """An answer given in parts, each after a pause in which the client has nothing to say yet.
+
+    Args:
+        parts: the octets of the answer.
+        pause: seconds before each part.
+
+    Attributes:
+        octets: the whole answer.
+        early: what the client said in the pauses; it finds the connection closed then.
+        left: whether the client left in a pause.
+    """
+
+    def __init__(self, *parts: bytes, pause: float = 0.06) -> None:
+        self._parts = parts
+        self.octets = b"".join(parts)
+        self._pause = pause
+        self.early = b""
+        self.left = False
+
+    def __call__(self, stream: RecordedStream) -> None:
+        """Give the answer."""
+        for part in self._parts:
+            self.early += stream.receive_what_comes(self._pause)
+            self.left = stream.ended is not None
+            if self.early or self.left:
+                close(stream)
+            stream.send(part)

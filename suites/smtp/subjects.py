@@ -16,7 +16,7 @@ from lab.wire.driver import connect
 from lab.wire.segmentation import SEGMENTATIONS
 from lab.wire.stream import RecordedStream
 from suites.smtp.contract import Security, Transaction
-from suites.smtp.exchange import ClientBench, Exchange, transaction
+from suites.smtp.exchange import CLIENT_TIMEOUT, ClientBench, Exchange, transaction
 from suites.smtp.mailbox import wait_for
 from suites.smtp.mailhost import Account, Mailhost, PortName
 from suites.smtp.message import message, new_token
@@ -55,8 +55,16 @@ class Client:
         account: Account | None = None,
         local_name: str | None = None,
         host: str | None = None,
+        address: str = "127.0.0.1",
+        timeout: float = CLIENT_TIMEOUT,
     ) -> Exchange:
-        """Send to a scripted host; without transactions a small message to one recipient is sent."""
+        """Send to a scripted host; without transactions a small message to one recipient is sent.
+
+        Args:
+            host: the name the client is told, instead of the address.
+            address: where the scripted host listens.
+            timeout: seconds the client may wait for one thing.
+        """
         small = transaction(SMALL_MESSAGE, ["recipient@lab.example"])
         return self.bench.send_to_script(
             list(transactions) or [small],
@@ -65,6 +73,8 @@ class Client:
             account=account,
             local_name=local_name,
             host=host,
+            address=address,
+            timeout=timeout,
         )
 
     def submit_to_script_once(self, message: bytes) -> Exchange:
