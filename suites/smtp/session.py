@@ -125,8 +125,11 @@ class SmtpSession:
         return split_replies(self.stream.receive_to_end())
 
     def usable(self) -> bool:
-        """Whether the server still answers NOOP with 250, in step."""
-        return self.command("NOOP").code == 250
+        """Whether the server still answers in step: RSET with 250 (not every server knows NOOP).
+
+        A transaction under way ends with it.
+        """
+        return self.command("RSET").code == 250
 
     def closed_by_server(self) -> bool:
         """Whether the server has closed, or does within the deadline."""
