@@ -14,7 +14,7 @@ import struct
 import time
 from collections import deque
 
-from lab.wire.faults import Treatment
+from lab.wire.faults import UNTOUCHED, Treatment
 from lab.wire.interception import Interception
 from lab.wire.transcript import Side, Transcript
 
@@ -22,6 +22,7 @@ RECEIVE_SIZE = 256 * 1024
 HANDSHAKE_TIMEOUT = 5.0
 #: How much of the client's latest octets is looked at for words that ask for TLS.
 REQUEST_WINDOW = 512
+SIDES: tuple[Side, Side] = ("client", "server")
 
 
 def _decrypted(source: socket.socket) -> bool:
@@ -34,7 +35,7 @@ class _Direction:
     def __init__(self, source: Side, treatment: Treatment) -> None:
         self.source: Side = source
         self.treatment = treatment
-        self.plain = treatment.segmentation.__name__ == "whole" and not treatment.delay and not treatment.coalesce
+        self.untouched = treatment == UNTOUCHED
         self.pending: deque[tuple[float, memoryview]] = deque()
         self.passed = 0
         self.source_open = True
@@ -92,6 +93,9 @@ class Relay:
         self._asked_for_tls = False
         self._client_tail = b""
         self._silent = False
+        self._ready: dict[int, int] = {}
+        # whether what is waited for may differ from what was waited for before
+        self._changed = True
 
     def run(self, waker: socket.socket) -> None:
         """Relay until the end, or until ``waker`` becomes readable (the tap is closing)."""
@@ -110,24 +114,28 @@ class Relay:
     def _loop(self, waker: socket.socket) -> None:
         waiting = select.poll()
         waiting.register(waker, select.POLLIN)
+        wake = waker.fileno()
         interest: dict[Side, int] = {}
         while any(not direction.ended for direction in self._directions.values()):
-            self._update_interest(waiting, interest)
-            ready = dict(waiting.poll(self._patience()))
-            if waker.fileno() in ready:
-                return
-            for side in ("client", "server"):
-                if not self._serve(side, ready):
+            if self._changed:
+                self._update_interest(waiting, interest)
+            for descriptor, events in waiting.poll(self._patience() if self._changed else None):
+                if descriptor == wake:
                     return
+                self._ready[descriptor] = events
+            for side in SIDES:
+                if (self._changed or self._ready) and not self._serve(side):
+                    return
+            self._ready.clear()
 
-    def _serve(self, side: Side, ready: dict[int, int]) -> bool:
+    def _serve(self, side: Side) -> bool:
         """Move what can be moved from ``side``; False when the connection is over."""
         direction = self._directions[side]
         source = self._sockets[side]
         if direction.pending and not self._silent and not self._flush(direction):
             return False
         # octets that TLS has decrypted already do not show in poll
-        readable = ready.get(source.fileno(), 0) & ~select.POLLOUT or _decrypted(source)
+        readable = self._ready.get(source.fileno(), 0) & ~select.POLLOUT or _decrypted(source)
         while readable and (direction.may_receive() or self._silent):
             if not self._receive(direction):
                 return False
@@ -136,19 +144,21 @@ class Relay:
         return True
 
     def _update_interest(self, waiting: select.poll, interest: dict[Side, int]) -> None:
-        for side in ("client", "server"):
+        now = time.monotonic()
+        for side in SIDES:
             outbound = self._directions["server" if side == "client" else "client"]
             inbound = self._directions[side]
             wanted = select.POLLIN if inbound.may_receive() or (self._silent and inbound.source_open) else 0
-            if outbound.pending and not self._silent and outbound.pending[0][0] <= time.monotonic():
+            if outbound.pending and not self._silent and outbound.pending[0][0] <= now:
                 wanted |= select.POLLOUT
             if interest.get(side) != wanted:
                 # a side whose stream ended is left out of the poll: it would report its end for ever
                 if wanted:
                     waiting.register(self._sockets[side], wanted)
-                elif side in interest and interest[side]:
+                elif interest.get(side):
                     waiting.unregister(self._sockets[side])
                 interest[side] = wanted
+        self._changed = any(direction.pending for direction in self._directions.values())
 
     def _patience(self) -> int | None:
         """Milliseconds until the first held segment is due; ``None`` when none is held."""
@@ -173,22 +183,29 @@ class Relay:
         if not data:
             self._transcript.record(direction.source, "eof")
             direction.source_open = False
+            self._changed = True
             return self._pass_on_end(direction)
         if self._silent:
             return True
         # the transcript holds what the source said, before any treatment
         self._transcript.record(direction.source, "data", data)
-        direction.admit(data, time.monotonic())
+        if direction.untouched:
+            direction.pending.append((0.0, memoryview(data)))
+        else:
+            direction.admit(data, time.monotonic())
+            self._changed = True
         if not self._flush(direction):
             return False
-        return self._after_passing(direction, data)
+        if direction.pending:
+            self._changed = True
+        return self._interception is None or self._after_passing(direction, data)
 
     def _flush(self, direction: _Direction) -> bool:
         """Send what is due; False when the far side is gone."""
         target = self._far(direction)
         while direction.pending:
             due, segment = direction.pending[0]
-            if not direction.plain and due > time.monotonic():
+            if due and due > time.monotonic():
                 return True
             try:
                 sent = target.send(segment)
@@ -203,6 +220,7 @@ class Relay:
                 direction.pending.popleft()
             else:
                 direction.pending[0] = (due, segment[sent:])
+                self._changed = True
         if direction.reached_cut and not self._silent:
             return self._cut(direction)
         if not direction.source_open:
@@ -228,6 +246,7 @@ class Relay:
         self._transcript.record("lab", "fault", f"{cut.kind} after {cut.after} octets of the {direction.source}".encode())
         if cut.kind == "silence":
             self._silent = True
+            self._changed = True
             return True
         if cut.kind == "half-close":
             direction.source_open = False
