@@ -11,7 +11,8 @@ from lab.errors import LabError
 FOLDER = Path("/proc/sys/fs/binfmt_misc")
 ENTRY = "qemu-arm"
 INTERPRETER = Path("/usr/bin/qemu-arm-static")
-PACKAGES = ("qemu-user-static", "binfmt-support")
+# arch-test is what mmdebstrap asks whether it may bootstrap another architecture.
+PACKAGES = ("qemu-user-static", "binfmt-support", "arch-test")
 PACKAGED_LINE = Path("/usr/lib/binfmt.d/qemu-arm.conf")
 # The head of a 32-bit little-endian ARM executable (ELF header, e_ident to e_machine), and the bits that count in it.
 _MAGIC = r"\x7fELF\x01\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x28\x00"

@@ -151,9 +151,14 @@ def _bootstrap(machine: Machine) -> Finding:
 
 def _armv7(machine: Machine) -> Finding:
     flags = machine.binfmt_flags()
-    if flags is not None and "F" in flags:
+    if flags is None:
+        said = "not registered"
+    elif "F" not in flags:
+        said = f"registered without flag F (flags {flags or 'none'})"
+    elif not machine.which("arch-test"):
+        said = "registered, but arch-test is not installed"
+    else:
         return Finding("armv7", State.OK, f"binfmt_misc entry {binfmt.ENTRY}, flags {flags}")
-    said = "not registered" if flags is None else f"registered without flag F (flags {flags or 'none'})"
     remedy = f"sudo apt-get install {' '.join(binfmt.PACKAGES)}, then {FIX}"
     cure = Cure.REGISTER_ARMV7 if machine.has_apt() else None
     return Finding("armv7", State.WARNING, f"{said}: needed for the Erle board only", remedy, cure)

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
-from lab.stack import accounts, compose, images, ports, readiness, remedy, versions
+from lab.stack import accounts, binfmt, compose, images, ports, readiness, remedy, versions
 from lab.stack.engine import Engine
 from lab.stack.locks import locked
 from lab.stack.plugins import find_plugin
@@ -77,7 +77,8 @@ def _engine(lab: Lab, wanted: Sequence[Server], progress: Progress, *, yes: bool
     with contextlib.suppress(LabError):
         engine = lab.engine()
         find_plugin("compose")
-        if not images.missing(engine, wanted) and not arm:
+        armed = not arm or "F" in (binfmt.flags() or "")
+        if armed and not images.missing(engine, wanted):
             return engine
     return remedy.ensure(progress, explicit=lab.engine_option, yes=yes, arm=arm)
 

@@ -1,0 +1,168 @@
+"""Who needs which servers: sharing, the last one out, and cleaning up after runners that were killed.
+
+Knows leases and processes; the servers here are only ever memcached and dnsmasq, which start at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.stack import leases, lifecycle
+from lab.stack.locks import Busy, identity, is_alive, locked
+from lab.stack.project import Lab
+from suites.lab.stack_labs import cut_down, holder, let_go, ready, running, started_at, temporary_lab, until
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """A lab of the test's own."""
+    with temporary_lab(tmp_path / "checkout") as made:
+        yield made
+
+
+def ended_pid() -> tuple[int, str]:
+    """Return the pid and the identity of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        known = identity(process.pid)
+    assert known is not None
+    return process.pid, known
+
+
+def test_identity_tells_a_process_from_a_later_one_with_its_pid() -> None:
+    known = identity(os.getpid())
+    assert known is not None
+    assert is_alive(os.getpid(), known)
+    assert not is_alive(os.getpid(), known + "1")
+
+
+def test_a_process_that_ended_is_not_alive() -> None:
+    assert not is_alive(*ended_pid())
+
+
+def test_a_process_that_nobody_has_waited_for_is_not_alive() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    known = identity(process.pid) or "gone"
+    until(lambda: not is_alive(process.pid, known), "the zombie counts as ended")
+    process.wait()
+
+
+def test_dead_holders_are_struck_off_and_living_ones_stay() -> None:
+    mine = leases.Holder("a", os.getpid(), identity(os.getpid()) or "", ("postfix",))
+    dead = leases.Holder("b", *ended_pid(), ("postfix",))
+    book = leases.Book([mine, dead], set(), {"postfix"})
+    assert leases.strike_off_dead(book) == [dead]
+    assert book.holders == [mine]
+    assert book.unneeded() == set()
+
+
+def test_what_erle_up_brought_outlives_every_lease() -> None:
+    assert leases.Book([], {"postfix"}, {"postfix", "nginx"}).unneeded() == {"nginx"}
+
+
+def test_a_book_that_a_crash_cut_short_reads_as_empty(tmp_path: Path) -> None:
+    lab = Lab.here(tmp_path)
+    lab.state.mkdir()
+    (lab.state / "leases.json").write_text('{"holders": [', encoding="utf-8")
+    assert leases.read(lab) == leases.Book()
+
+
+def test_a_lock_is_held_by_one_and_freed_by_its_death(tmp_path: Path) -> None:
+    lab = Lab.here(tmp_path)
+    with locked(lab, "own"), pytest.raises(Busy), locked(lab, "own", seconds=0):
+        pass
+    script = (
+        "import os, signal, sys; from pathlib import Path; from lab.stack.locks import locked;"
+        " from lab.stack.project import Lab\n"
+        "with locked(Lab.here(Path(sys.argv[1])), 'own'): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with locked(lab, "own", seconds=0):
+        pass
+
+
+@pytest.mark.docker
+def test_a_lease_brings_up_and_takes_down_what_it_names(lab: Lab) -> None:
+    with leases.Lease(lab, ["memcached"]) as lease:
+        assert set(lease.services) == {"memcached"}
+        assert running(lab) == {"memcached"}
+    assert lifecycle.services(lab) == {}
+    assert leases.read(lab) == leases.Book()
+
+
+@pytest.mark.docker
+def test_an_exception_inside_a_lease_takes_the_stack_down(lab: Lab) -> None:
+    with pytest.raises(KeyboardInterrupt), leases.Lease(lab, ["memcached"]):
+        raise KeyboardInterrupt
+    assert lifecycle.services(lab) == {}
+
+
+@pytest.mark.docker
+def test_processes_share_one_lab_and_the_last_one_takes_it_down(lab: Lab) -> None:
+    workers = [holder(lab, "memcached") for _ in range(3)]
+    containers = [ready(worker) for worker in workers]
+    assert containers[0]
+    assert containers[0] == containers[1] == containers[2]
+    assert [let_go(worker) for worker in workers[:2]] == [0, 0]
+    assert running(lab) == {"memcached"}
+    assert let_go(workers[2]) == 0
+    assert lifecycle.services(lab) == {}
+
+
+@pytest.mark.docker
+def test_the_next_command_cleans_up_after_a_killed_runner(lab: Lab) -> None:
+    runner = holder(lab, "memcached")
+    assert ready(runner)
+    assert cut_down(runner) == -signal.SIGKILL
+    assert running(lab) == {"memcached"}
+    assert leases.tidy(lab) == ["memcached"]
+    assert lifecycle.services(lab) == {}
+    assert leases.tidy(lab) == []
+
+
+@pytest.mark.docker
+def test_a_living_holder_keeps_what_it_shares_with_a_killed_one(lab: Lab) -> None:
+    killed, living = holder(lab, "memcached"), holder(lab, "memcached")
+    assert ready(killed) == ready(living)
+    assert cut_down(killed) == -signal.SIGKILL
+    assert leases.tidy(lab) == []
+    assert running(lab) == {"memcached"}
+    assert let_go(living) == 0
+    assert lifecycle.services(lab) == {}
+
+
+@pytest.mark.docker
+def test_erle_up_stays_and_a_lease_on_top_takes_down_only_its_own(lab: Lab) -> None:
+    stay = leases.up_to_stay(lab, ["memcached"])["memcached"]
+    with leases.Lease(lab, ["memcached", "dnsmasq"]):
+        assert running(lab) == {"memcached", "dnsmasq"}
+    left = lifecycle.services(lab)
+    assert set(left) == {"memcached"}
+    assert started_at(left["memcached"]) == started_at(stay)
+    assert leases.release(lab) == ["memcached"]
+    assert lifecycle.services(lab) == {}
+
+
+@pytest.mark.docker
+def test_a_second_up_reuses_what_runs(lab: Lab) -> None:
+    first = leases.up_to_stay(lab, ["memcached"])["memcached"]
+    second = leases.up_to_stay(lab, ["memcached"])["memcached"]
+    assert second.container == first.container
+    assert started_at(second) == started_at(first)
+
+
+@pytest.mark.docker
+def test_erle_down_spares_what_a_run_is_using_unless_forced(lab: Lab) -> None:
+    with leases.Lease(lab, ["memcached"]):
+        with pytest.raises(leases.InUse, match=rf"memcached \(pid {os.getpid()}\)"):
+            leases.release(lab)
+        assert running(lab) == {"memcached"}
+        assert leases.release(lab, force=True) == ["memcached"]
+    assert lifecycle.services(lab) == {}
