@@ -33,8 +33,13 @@ def run_sessions(
     session: Annotated[
         list[str] | None, typer.Option("--session", "-s", help="Run this nox session only; may be repeated.")
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Install and start the container engine first if need be.")
+    ] = False,
 ) -> int:
     """Test the lab itself: lint, types, then all tests, in the environment that ./erle made.
+
+    Without a container engine the tests that need one are skipped, with the reason; --yes or CI=true sets one up.
 
     Words that are no option of this command go to the sessions, and then only the tests run:
 
@@ -56,6 +61,11 @@ def run_sessions(
             "the tools that the tests need are not installed here",
             remedy=f"./erle test, or {sys.executable} -m pip install --require-hashes -r {locked}",
         )
+    if (
+        yes
+        and subprocess.run([sys.executable, "-m", "lab", "doctor", "--fix"], cwd=ROOT, check=False).returncode
+    ):
+        raise LabError("the machine could not be made ready", remedy="erle doctor")
     words = list(context.args)
     sessions = session or (["tests"] if words else SESSIONS)
     command = [sys.executable, "-m", "nox", "--no-venv", "--sessions", *sessions]
