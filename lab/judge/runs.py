@@ -38,10 +38,12 @@ class Clause:
 
     @property
     def state(self) -> str:
-        """`decided`, `undecidable` or `gap`."""
+        """`decided`, `undecidable`, `gap`, or `unasked` where no case of the run names it and it is neither of these."""
         if self.undecidable is not None:
             return "undecidable"
-        return "gap" if self.gap is not None else "decided"
+        if self.gap is not None:
+            return "gap"
+        return "decided" if self.cases else "unasked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.judge.catalogue import Implementation, Role, load_catalogue, unknown
-from lab.judge.suite import Suite, find_suites
+from lab.judge.suite import Suite, check_features, find_suites
 from lab.wire.endpoint import Endpoint
 
 Peers = Literal["reference", "embedded"]
@@ -75,10 +75,10 @@ def read_selection(config: pytest.Config) -> Selection:
     references = tuple(suite.reference for suite in suites.values() if suite.reference is not None)
     peers: Peers = config.getoption("--peers")
     visitors = _visitors(config, tuple(suites))
-    if visitors:
-        rows = visitors
-    else:
-        rows = catalogue
+    rows = visitors or catalogue
+    for row in (*rows, *references):
+        if row.protocol in suites:
+            check_features(suites[row.protocol], row)
     names: list[str] = config.getoption("--implementation")
     known = sorted({row.name for row in (*rows, *references)})
     for name in names:
@@ -88,7 +88,10 @@ def read_selection(config: pytest.Config) -> Selection:
     if peers == "reference":
         # the reference server is judged beside every server, so that a disputed case shows
         judged = {row.protocol for row in chosen if row.role == "server"}
-        chosen += tuple(row for row in references if row.protocol in judged or not names or row.name in names)
+        everything = not names and not visitors
+        chosen += tuple(
+            row for row in references if everything or row.protocol in judged or row.name in names
+        )
     clauses: list[str] = config.getoption("--clause")
     _check_clauses(suites, clauses)
     cases: list[str] = config.getoption("--case")

@@ -7,6 +7,7 @@ any protocol's rules, and imports no suite.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ class Suite:
         services: names of the compose services that its reference peers need.
         reference: the reference server's row, or ``None`` where the protocol has none.
         embedded: the catalogue's server that stands in for it when there is no Docker.
+        features: the words an implementation may declare, and what each promises.
     """
 
     protocol: str
@@ -33,6 +35,7 @@ class Suite:
     services: tuple[str, ...]
     reference: Implementation | None
     embedded: str | None
+    features: Mapping[str, str]
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -76,7 +79,16 @@ def load_suite(directory: Path) -> Suite:
         services=tuple(services),
         reference=_reference(path, directory.name, reference) if isinstance(reference, dict) else None,
         embedded=embedded if isinstance(embedded, str) else None,
+        features=_features(path, data),
     )
+
+
+def _features(path: Path, data: dict[str, object]) -> dict[str, str]:
+    words = data.get("features", {})
+    if not isinstance(words, dict) or not all(isinstance(line, str) for line in words.values()):
+        message = f"{path}: [features] gives each word a line of text"
+        raise DataError(message)
+    return dict(words)
 
 
 def _text(path: Path, data: dict[str, object], field: str) -> str:
@@ -103,6 +115,17 @@ def find_suites(root: Path) -> dict[str, Suite]:
     return {
         path.parent.name: load_suite(path.parent) for path in sorted((root / "suites").glob("*/suite.toml"))
     }
+
+
+def check_features(suite: Suite, implementation: Implementation) -> None:
+    """Hold a declaration to the suite's words.
+
+    Raises:
+        UnknownName: it declares a word that the suite does not know.
+    """
+    for word in sorted(implementation.features):
+        if word not in suite.features:
+            raise unknown(f"feature of {suite.protocol} (declared by {implementation.name})", word, list(suite.features))
 
 
 def choose(suites: dict[str, Suite], names: list[str]) -> tuple[Suite, ...]:

@@ -1,7 +1,8 @@
-"""What an SMTP implementation must offer to be judged here, and the features it may declare.
+"""What an SMTP implementation must offer to be judged here.
 
-Knows the shape of one operation and of the configuration of a server. Must not know
-any implementation. An adapter satisfies it by its shape: it imports nothing of ours.
+Knows the shape of one operation and of the configuration of a server; the features that
+one may declare are listed in ``suite.toml``. Must not know any implementation. An
+adapter satisfies it by its shape: it imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -9,34 +10,6 @@ from __future__ import annotations
 from typing import Literal, NotRequired, Protocol, TypedDict
 
 Security = Literal["none", "starttls", "tls"]
-
-#: The words an implementation may declare, and what each promises.
-FEATURES: dict[str, str] = {
-    "starttls": "offers or uses STARTTLS (RFC 3207)",
-    "implicit-tls": "TLS from the first octet (RFC 8314, section 3.3)",
-    "submission": "has a submission port that asks for authentication (RFC 6409)",
-    "auth-plain": "AUTH PLAIN (RFC 4954, RFC 4616)",
-    "auth-login": "AUTH LOGIN",
-    "auth-cram-md5": "AUTH CRAM-MD5 (RFC 2195)",
-    "auth-digest-md5": "AUTH DIGEST-MD5",
-    "size": "SIZE (RFC 1870)",
-    "8bitmime": "8BITMIME (RFC 6152)",
-    "pipelining": "PIPELINING (RFC 2920): a server lists it, a client sends commands in groups",
-    "smtputf8": "SMTPUTF8 (RFC 6531)",
-    "chunking": "BDAT (RFC 3030)",
-    "binarymime": "BODY=BINARYMIME (RFC 3030)",
-    "dsn": "RET, ENVID, NOTIFY, ORCPT (RFC 3461)",
-    "enhanced-status-codes": "replies carry enhanced status codes (RFC 2034)",
-    "vrfy": "VRFY answers about mailboxes",
-    "expn": "EXPN answers about lists",
-    "help": "HELP answers with text",
-    "trace": "server: adds a Received field to what it stores",
-    "delivery": "server: what it accepts can be read back by the suite",
-    "reuse": "client: several transactions on one connection",
-    "partial-recipients": "client: goes on when some recipients are refused, and says which",
-    "local-name": "client: the name it says in EHLO can be chosen",
-}
-
 
 class Transaction(TypedDict):
     """One message to send; ``message`` is handed to the library as it stands."""

@@ -151,11 +151,12 @@ def _listed(changes: list[Change]) -> Iterator[str]:
 def _coverage(model: Model) -> Iterator[str]:
     if not model.run.suites:
         return
-    yield "| clauses | level | decided | undecidable | gap |"
-    yield "|---|---|--:|--:|--:|"
+    yield "| clauses | level | decided | undecidable | gap | not asked |"
+    yield "|---|---|--:|--:|--:|--:|"
     for name, suite in sorted(model.run.suites.items()):
         for row in coverage(suite.clauses):
-            yield f"| {cell(name)} | {cell(row.level)} | {row.decided} of {row.total} | {row.undecidable} | {row.gap} |"
+            numbers = f"{row.decided} of {row.total} | {row.undecidable} | {row.gap} | {row.unasked}"
+            yield f"| {cell(name)} | {cell(row.level)} | {numbers} |"
     yield ""
 
 

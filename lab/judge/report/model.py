@@ -106,11 +106,12 @@ class Coverage:
     decided: int
     undecidable: int
     gap: int
+    unasked: int
 
     @property
     def total(self) -> int:
         """All clauses of the level."""
-        return self.decided + self.undecidable + self.gap
+        return self.decided + self.undecidable + self.gap + self.unasked
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -123,13 +124,13 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def coverage(clauses: Iterable[Clause]) -> list[Coverage]:
-    """Decided, undecidable and gap by level, levels without clauses left out."""
+    """How many clauses of each level are in which state, levels without clauses left out."""
     counted: dict[str, Counter[str]] = defaultdict(Counter)
     for clause in clauses:
         counted[clause.level][clause.state] += 1
     order = [level for level in LEVELS if level in counted] + sorted(set(counted) - set(LEVELS))
     return [
-        Coverage(level, counted[level]["decided"], counted[level]["undecidable"], counted[level]["gap"])
+        Coverage(level, *(counted[level][state] for state in ("decided", "undecidable", "gap", "unasked")))
         for level in order
     ]
 
@@ -241,6 +242,14 @@ class Model:
             )
             for name in order
         )
+
+    def asked(self, section: Section) -> tuple[Group, ...]:
+        """The groups of a matrix in which some implementation has a verdict."""
+        return tuple(group for group in section.groups if any(c.id in self._asked for c in group.clauses))
+
+    @cached_property
+    def _asked(self) -> frozenset[str]:
+        return frozenset(clause_id for _, clause_id in self.clause_tallies)
 
     def clauses_tally(self, subject: Subject, clauses: Iterable[Clause]) -> Tally:
         """Count clauses, each by the heaviest of the implementation's verdicts on it."""
