@@ -47,10 +47,7 @@ class Case:
         """The one command that runs it again."""
         words = ["./erle", "run", self.suite.protocol]
         row = self.implementation
-        if row.endpoint is not None:
-            words += ["--server", str(row.endpoint), "--features", ",".join(sorted(row.features))]
-        else:
-            words += ["--implementation", row.name]
+        words += row.asked_by or ("--implementation", row.name)
         words += ["--case", self.id]
         if self.cut != "-":
             words += ["--cut", self.cut]

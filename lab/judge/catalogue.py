@@ -39,6 +39,7 @@ class Implementation:
         command: argv of a foreign client or of a server, or ``()``.
         endpoint: where a server that somebody else started listens, or ``None``.
         features: what it declares to offer.
+        asked_by: the words of ``erle run`` that name it, where it is in no catalogue.
         reference: the server is a reference server of the lab, judged to find disputed cases.
     """
 
@@ -51,6 +52,7 @@ class Implementation:
     command: tuple[str, ...] = ()
     endpoint: Endpoint | None = None
     version_command: tuple[str, ...] = ()
+    asked_by: tuple[str, ...] = ()
     reference: bool = False
     notes: str = ""
 

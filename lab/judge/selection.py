@@ -120,25 +120,30 @@ def _check_clauses(suites: dict[str, Suite], clauses: list[str]) -> None:
 
 def _visitors(config: pytest.Config, protocols: tuple[str, ...]) -> tuple[Implementation, ...]:
     """The implementations named on the command line; they join the suite of every protocol that was asked for."""
-    features = frozenset(config.getoption("--features").replace(",", " ").split())
+    declared: str = config.getoption("--features")
+    features = frozenset(declared.replace(",", " ").split())
+    offers = ("--features", declared) if declared else ()
     base = Implementation(VISITOR, "", "client", "-", features)
     found: list[Implementation] = []
     if entry := config.getoption("--client"):
         if entry.count(":") != 1:
             message = f"--client {entry}: write it as module:Class"
             raise LabError(message)
-        found.append(replace(base, name=entry.rpartition(":")[2], entry=entry))
+        asked_by = ("--client", entry, *offers)
+        found.append(replace(base, name=entry.rpartition(":")[2], entry=entry, asked_by=asked_by))
     if command := config.getoption("--client-command"):
         argv = tuple(shlex.split(command))
         if not argv:
             message = "--client-command is empty"
             raise LabError(message)
-        found.append(replace(base, name=Path(argv[-1]).stem or VISITOR, command=argv))
+        asked_by = ("--client-command", command, *offers)
+        found.append(replace(base, name=Path(argv[-1]).stem or VISITOR, command=argv, asked_by=asked_by))
     if address := config.getoption("--server"):
         try:
             endpoint = Endpoint.parse(address)
         except ValueError as error:
             message = f"--server: {error}"
             raise LabError(message) from error
-        found.append(replace(base, name=address, role="server", endpoint=endpoint))
+        asked_by = ("--server", address, *offers)
+        found.append(replace(base, name=address, role="server", endpoint=endpoint, asked_by=asked_by))
     return tuple(replace(row, protocol=protocol) for row in found for protocol in protocols)
