@@ -1,8 +1,8 @@
 """The lab's certificate authority. Knows X.509 as the tests need it, nothing of which server uses a certificate.
 
 Each lab makes its own authority, and keeps it in a folder that only its owner can enter. Beside certificates that hold
-it issues those that must be refused: expired, not valid yet, for another name; one of another authority comes from
-`Authority.create` in another folder.
+it issues those that must be refused: expired, not valid yet, for another name, signed by itself or by a certificate
+that may not sign; one of another authority comes from `Authority.create` in another folder.
 """
 
 from __future__ import annotations
@@ -73,17 +73,31 @@ class Authority:
         *,
         not_before: dt.datetime | None = None,
         not_after: dt.datetime | None = None,
+        common_name: str | None = None,
+        rsa: bool = False,
     ) -> Leaf:
-        """Issue a leaf for DNS names and IP addresses as `<folder>/<name>.pem` and `.key`; the first is the common name.
+        """Issue a leaf for DNS names and IP addresses as `<folder>/<name>.pem` and `.key`.
 
+        The common name is the first of them where no other is given; the key is ECDSA unless `rsa` is asked for.
         The key is readable by all who can enter the folder, because servers read it as users of their own.
         """
+        import trustme
+
         issued = self._ca.issue_cert(
-            *identities, common_name=identities[0], not_before=not_before, not_after=not_after
+            *identities,
+            common_name=common_name or identities[0],
+            not_before=not_before,
+            not_after=not_after,
+            key_type=trustme.KeyType.RSA if rsa else trustme.KeyType.ECDSA,
         )
+        return self._keep(
+            name, issued.private_key_pem.bytes(), *(part.bytes() for part in issued.cert_chain_pems)
+        )
+
+    def _keep(self, name: str, key: bytes, *chain: bytes) -> Leaf:
         leaf = Leaf(self.folder / f"{name}.pem", self.folder / f"{name}.key")
-        _write(leaf.key, issued.private_key_pem.bytes(), 0o644)
-        _write(leaf.certificate, b"".join(part.bytes() for part in issued.cert_chain_pems), 0o644)
+        _write(leaf.key, key, 0o644)
+        _write(leaf.certificate, b"".join(chain), 0o644)
         return leaf
 
     def issue_expired(self, name: str, identities: Sequence[str]) -> Leaf:
@@ -101,6 +115,50 @@ class Authority:
     def issue_wrong_name(self, name: str) -> Leaf:
         """Issue a leaf that is sound but for a host that the lab has not got (RFC 6125 section 6.4)."""
         return self.issue(name, [WRONG_NAME])
+
+    def issue_by_intermediate(self, name: str, identities: Sequence[str]) -> Leaf:
+        """Issue a sound leaf by way of an intermediate authority, whose certificate is in the chain."""
+        issued = self._ca.create_child_ca().issue_cert(*identities, common_name=identities[0])
+        return self._keep(
+            name, issued.private_key_pem.bytes(), *(part.bytes() for part in issued.cert_chain_pems)
+        )
+
+    def issue_by_leaf(self, name: str, identities: Sequence[str]) -> Leaf:
+        """Issue a leaf that another leaf signed, which is no authority (RFC 5280 section 6.1.4, steps k and n)."""
+        import trustme
+
+        signer = self.issue(f"{name}-signer", identities)
+        certificate = signer.certificate.read_bytes()
+        issued = trustme.CA.from_pem(certificate, signer.key.read_bytes()).issue_cert(
+            *identities, common_name=identities[0]
+        )
+        return self._keep(
+            name, issued.private_key_pem.bytes(), issued.cert_chain_pems[0].bytes(), certificate
+        )
+
+    def issue_self_signed(self, name: str, host: str) -> Leaf:
+        """Issue a leaf for a DNS name that vouches for itself, and of which this authority knows nothing."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, host)])
+        now = dt.datetime.now(dt.UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=30))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return self._keep(name, secret, certificate.public_bytes(pem))
 
 
 def _write(path: Path, octets: bytes, mode: int) -> None:

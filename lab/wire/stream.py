@@ -64,6 +64,7 @@ class RecordedStream:
         self._received = bytearray()
         self._ended: str | None = None
         self.secured = False
+        self._truncated = False
 
     def __enter__(self) -> Self:
         return self
@@ -164,7 +165,13 @@ class RecordedStream:
         try:
             data = self._sock.recv(RECEIVE_SIZE)
         except TimeoutError as error:
-            raise Overdue(self._unfinished(f"nothing more from the {self._other} before the deadline")) from error
+            raise Overdue(
+                self._unfinished(f"nothing more from the {self._other} before the deadline")
+            ) from error
+        except ssl.SSLEOFError as error:
+            self._truncated = True
+            self._note_end("eof")
+            raise Ended(self._unfinished(f"{self._other} closed without a TLS close alert")) from error
         except OSError as error:
             self._note_end("reset")
             raise Ended(self._unfinished(f"{self._other} reset the connection ({error})")) from error
@@ -189,6 +196,19 @@ class RecordedStream:
 
     # TLS
 
+    @property
+    def truncated(self) -> bool:
+        """Whether the other end ended a TLS stream without its close alert (RFC 8446, section 6.1).
+
+        Told only where the context came from ``lab.wire.contexts``.
+        """
+        return self._truncated
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate that the other end showed (DER), or ``None`` where it showed none."""
+        return self._sock.getpeercert(binary_form=True) if isinstance(self._sock, ssl.SSLSocket) else None
+
     def start_tls(self, context: ssl.SSLContext, *, server_name: str | None = None) -> None:
         """Put TLS on the connection; the transcript goes on in clear.
 
@@ -200,7 +220,11 @@ class RecordedStream:
         self._sock.settimeout(self.timeout)
         try:
             self._sock = context.wrap_socket(
-                self._sock, server_side=self._side == "server", server_hostname=server_name
+                self._sock,
+                server_side=self._side == "server",
+                server_hostname=server_name,
+                # an end without a close alert is told apart from one with it
+                suppress_ragged_eofs=False,
             )
         except TimeoutError as error:
             message = "the TLS handshake did not end in time"

@@ -21,6 +21,7 @@ from lab.wire.authority import Authority
 from lab.wire.contexts import client_context, server_context
 from lab.wire.segmentation import SEGMENTATIONS
 from lab.wire.stream import StreamError
+from suites.smtp.certificates import Certificates
 from suites.smtp.exchange import ClientBench
 from suites.smtp.mailhost import SERVER_NAMES, Account, Mailhost, ReferenceHost, SubjectHost
 from suites.smtp.session import SmtpSession
@@ -36,6 +37,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def tap_context(authority: Authority) -> ssl.SSLContext:
     """What the tap and the scripted host show to clients."""
     return server_context(authority.issue("tap", SERVER_NAMES))
+
+
+@pytest.fixture(scope="session")
+def certificates(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """What scripted hosts show: each kind is made once a session, because making keys is slow."""
+    return Certificates(authority, tmp_path_factory.mktemp("strange-tls"))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,9 @@ from suites.smtp.responder import Manners, Responder
 CALL_DEADLINE = 15.0
 CLIENT_TIMEOUT = 4.0
 
+#: Commands that carry credentials, addresses or mail.
+GIVING = frozenset({"AUTH", "MAIL", "RCPT", "DATA", "BDAT", "VRFY", "EXPN"})
+
 STARTTLS_REQUEST = re.compile(rb"(?:^|\n)STARTTLS[ \t]*\r?\n\Z", re.IGNORECASE)
 STARTTLS_REPLY = re.compile(rb"220[ -][^\n]*\r\n")
 
@@ -79,16 +82,34 @@ class Exchange:
         return self.conversations[0]
 
     @property
+    def handed_over(self) -> list[str]:
+        """The verbs of the commands that gave credentials or mail away, over all connections."""
+        verbs = [verb for conversation in self.conversations for verb in conversation.verbs]
+        return [verb for verb in verbs if verb in GIVING]
+
+    @property
     def done(self) -> bool:
         """Whether the client says that all was sent."""
         return self.report["outcome"] == "done"
+
+
+def _known_as(endpoint: Endpoint, security: Security) -> Endpoint:
+    """Where the client is sent: with TLS by a name, as certificates are made for names."""
+    named = security != "none" and endpoint.host == "127.0.0.1"
+    return Endpoint("localhost", endpoint.port) if named else endpoint
 
 
 class ClientBench:
     """A client under test, ready to be asked, with everything that stands around it."""
 
     def __init__(
-        self, subject: ClientSubject, evidence: Evidence, *, ca_file: Path, tap_context: ssl.SSLContext, cut: Segmentation
+        self,
+        subject: ClientSubject,
+        evidence: Evidence,
+        *,
+        ca_file: Path,
+        tap_context: ssl.SSLContext,
+        cut: Segmentation,
     ) -> None:
         self._subject = subject
         self._evidence = evidence
@@ -131,9 +152,14 @@ class ClientBench:
         peer = to.endpoint("tls" if security == "tls" else "plain")
         treatment = from_client or Treatment()
         with Tap(
-            peer, from_client=treatment, from_server=Treatment(segmentation=self._cut), interception=interception
+            peer,
+            from_client=treatment,
+            from_server=Treatment(segmentation=self._cut),
+            interception=interception,
         ) as tap:
-            report = self._call(tap.endpoint, transactions, security, account, local_name)
+            report = self._call(
+                _known_as(tap.endpoint, security), transactions, security, account, local_name
+            )
         for transcript in tap.transcripts:
             self._evidence.add(transcript)
         if tap.unreachable:
@@ -161,7 +187,7 @@ class ClientBench:
         """
         self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
         with ScriptedPeer(Responder(manners), host=address, segmentation=self._cut) as peer:
-            endpoint = Endpoint(host, peer.endpoint.port) if host else peer.endpoint
+            endpoint = Endpoint(host, peer.endpoint.port) if host else _known_as(peer.endpoint, security)
             report = self._call(endpoint, transactions, security, account, local_name, timeout)
         for transcript in peer.transcripts:
             self._evidence.add(transcript)
@@ -179,7 +205,7 @@ class ClientBench:
         if account is not None:
             self._evidence.mask(account.username, account.password)
         arguments = {
-            "host": endpoint.host if security == "none" or endpoint.host != "127.0.0.1" else "localhost",
+            "host": endpoint.host,
             "port": endpoint.port,
             "security": security,
             "ca_file": str(self._ca_file),

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from lab.wire.stream import Ended, RecordedStream
 
 Answer = bytes | Callable[[RecordedStream], None]
-#: What a reply table may hold for a verb: an answer for every time, or one for each time (the last one stays).
-Answers = Answer | Sequence[Answer]
+#: What a reply table may hold for a verb: an answer for every time, or one for each time (the last one stays;
+#: ``None`` is the polite answer).
+Answers = Answer | Sequence[Answer | None]
 
 EHLO_DEFAULT = ("PIPELINING", "SIZE 20971520", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 LINE_LIMIT = 65536
