@@ -127,6 +127,8 @@ class SubjectHost:
         self.name = implementation.name
         self.kind = kind
         self.features = implementation.features
+        self._implementation = implementation
+        self._authority = authority
         self.account = Account("user0", secrets.token_urlsafe(12))
         self._folder = tempfile.TemporaryDirectory(prefix="erle-mail-")
         leaf = authority.issue(f"subject-{implementation.name}", SERVER_NAMES)
@@ -171,6 +173,16 @@ class SubjectHost:
     def died(self) -> str | None:
         """What the process said when it died, or ``None`` while it runs."""
         return None if self._subject.alive() else self._subject.complaint()
+
+    def twin(self) -> SubjectHost:
+        """Another server of the same implementation, with a folder of its own: one case may stop it.
+
+        Raises:
+            Unsupported: somebody else serves this one; the lab can start no other.
+        """
+        if self._implementation.endpoint is not None:
+            raise Unsupported(f"{self.name} is not the lab's to stop")
+        return SubjectHost(self._implementation, self._authority, kind=self.kind)
 
     def stop(self) -> None:
         """End the server and remove what it stored."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.judge.evidence import Evidence
-from lab.judge.verdict import Blocked
+from lab.judge.verdict import Blocked, Unsupported
 from lab.wire.authority import Authority
 from lab.wire.driver import connect
 from lab.wire.segmentation import SEGMENTATIONS
@@ -18,7 +18,7 @@ from lab.wire.stream import RecordedStream
 from suites.smtp.contract import Security, Transaction
 from suites.smtp.exchange import CLIENT_TIMEOUT, ClientBench, Exchange, transaction
 from suites.smtp.mailbox import wait_for
-from suites.smtp.mailhost import Account, Mailhost, PortName
+from suites.smtp.mailhost import Account, Mailhost, PortName, SubjectHost
 from suites.smtp.message import message, new_token
 from suites.smtp.responder import Manners
 from suites.smtp.session import SmtpSession
@@ -99,6 +99,7 @@ class Server:
         self._cut = cut
         self._context = context
         self._streams: list[RecordedStream] = []
+        self._twins: list[SubjectHost] = []
 
     @property
     def account(self) -> Account:
@@ -106,13 +107,20 @@ class Server:
         self._evidence.mask(self.host.account.username, self.host.account.password)
         return self.host.account
 
-    def connect(self, port: PortName = "plain", *, timeout: float = 5.0) -> SmtpSession:
+    def connect(
+        self, port: PortName = "plain", *, timeout: float = 5.0, to: Mailhost | None = None
+    ) -> SmtpSession:
         """Open a session; its greeting is read, and TLS begun where the port asks for it.
+
+        Args:
+            port: which of the server's ports.
+            timeout: seconds that each wait of the session may take.
+            to: a twin of the server instead of itself.
 
         Raises:
             Blocked: the server cannot be reached.
         """
-        endpoint = self.host.endpoint(port)
+        endpoint = (to or self.host).endpoint(port)
         try:
             stream = connect(endpoint, segmentation=SEGMENTATIONS[self._cut], timeout=timeout)
         except OSError as error:
@@ -147,6 +155,18 @@ class Server:
         reply = session.auth_plain(self.account.username, self.account.password)
         assert reply.code == 235, f"AUTH PLAIN with the right password was answered {reply}"
         return session
+
+    def twin(self) -> SubjectHost:
+        """A server of the same implementation that this case alone uses and stops; it ends with the case.
+
+        Raises:
+            Unsupported: it is not the lab's to start.
+        """
+        if not isinstance(self.host, SubjectHost):
+            raise Unsupported(f"{self.host.name} serves all cases and is not stopped for one")
+        twin = self.host.twin()
+        self._twins.append(twin)
+        return twin
 
     def recipient(self) -> tuple[str, str]:
         """A fresh token and the local address that holds it."""
@@ -186,3 +206,5 @@ class Server:
         """Close what the case left open."""
         for stream in self._streams:
             stream.close()
+        for twin in self._twins:
+            twin.stop()
