@@ -66,12 +66,26 @@ def parametrize(metafunc: pytest.Metafunc, selection: Selection) -> None:
     if mark is None or suite is None:
         return
     if "implementation" in metafunc.fixturenames:
-        rows = selection.implementations(suite.protocol, mark.args[0])
+        decided = _clauses_of(metafunc)
+        rows = [
+            row
+            for row in selection.implementations(suite.protocol, mark.args[0])
+            if not row.only_clauses or row.only_clauses & decided
+        ]
         metafunc.parametrize("implementation", rows, ids=[row.name for row in rows], scope="session")
     if "cut" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("cuts")
         names = only.args if only is not None else ("whole", "octets", "lines")
         metafunc.parametrize("cut", [name for name in names if name in selection.cuts], ids=str)
+
+
+def _clauses_of(metafunc: pytest.Metafunc) -> frozenset[str]:
+    """The clauses that the cases of a test function decide, those named by single parameters too."""
+    marks = [*metafunc.definition.iter_markers("clause")]
+    for parameters in metafunc.definition.iter_markers("parametrize"):
+        for value in parameters.args[1]:
+            marks += [mark for mark in getattr(value, "marks", ()) if mark.name == "clause"]
+    return frozenset(str(name) for mark in marks for name in mark.args)
 
 
 def case_of(item: pytest.Item, selection: Selection) -> Case | None:
@@ -130,5 +144,8 @@ def _variant(callspec_id: str, implementation: str, cut: str) -> str:
 def wanted(case: Case, selection: Selection) -> bool:
     """Whether the selection asks for this case."""
     if selection.clauses and not selection.clauses.intersection(case.clause_ids):
+        return False
+    only = case.implementation.only_clauses
+    if only and not only.intersection(case.clause_ids):
         return False
     return not selection.cases or case.id in selection.cases or case.id.partition("[")[0] in selection.cases

@@ -41,6 +41,7 @@ class Implementation:
         features: what it declares to offer.
         asked_by: the words of ``erle run`` that name it, where it is in no catalogue.
         reference: the server is a reference server of the lab, judged to find disputed cases.
+        only_clauses: only cases that decide one of these judge it; empty for all cases.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Implementation:
     asked_by: tuple[str, ...] = ()
     reference: bool = False
     notes: str = ""
+    only_clauses: frozenset[str] = frozenset()
 
     def argv(self) -> tuple[str, ...]:
         """The command, with ``python`` standing for the running interpreter."""
@@ -115,7 +117,10 @@ def load_catalogue(path: Path) -> tuple[Implementation, ...]:
 
 
 def _implementation(table: Table) -> Implementation:
-    table.only("name", "protocol", "role", "library", "entry", "command", "features", "notes", "version-command")
+    table.only(
+        *("name", "protocol", "role", "library", "entry", "command", "features", "notes", "version-command"),
+        "only-clauses",
+    )
     if table.has("entry") == table.has("command"):
         raise table.mistake("needs one of 'entry' and 'command'", 'write entry = "module:Class" or command = ["…"]')
     # word() has checked that the text is one of these
@@ -135,6 +140,7 @@ def _implementation(table: Table) -> Implementation:
         command=table.words("command", []),
         version_command=table.words("version-command", []),
         notes=table.word("notes") if table.has("notes") else "",
+        only_clauses=frozenset(table.words("only-clauses", [])),
     )
 
 

@@ -31,6 +31,11 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--case", action="append", default=[], metavar="ID", help="only this case")
     group.addoption("--cut", action="append", default=[], choices=DEFAULT_CUTS, help="only this segmentation")
     group.addoption("--peers", choices=("reference", "embedded"), default="reference", help="what stands opposite")
+    group.addoption(
+        "--implementations",
+        metavar="FILE",
+        help="judge those of another catalogue: each case is asked once, and no reference server beside them",
+    )
     group.addoption("--client", metavar="MODULE:CLASS", help="judge a client that is not in the catalogue")
     group.addoption("--client-command", metavar="COMMAND", help="judge a client that speaks JSON lines")
     group.addoption("--server", metavar="HOST:PORT", help="judge a server that is running already")
@@ -53,6 +58,8 @@ class Selection:
     peers: Peers
     profile: str
     narrowed: bool
+    #: A case that fails is not asked again: the implementations come from a catalogue of the caller's own.
+    asked_once: bool = False
 
     def implementations(self, protocol: str, role: Role) -> tuple[Implementation, ...]:
         """Who is judged in cases of this protocol and role."""
@@ -71,7 +78,8 @@ def read_selection(config: pytest.Config) -> Selection:
     """
     root = config.rootpath
     suites = find_suites(root)
-    catalogue = load_catalogue(root / "implementations" / "catalogue.toml")
+    other: str | None = config.getoption("--implementations")
+    catalogue = load_catalogue(Path(other) if other else root / "implementations" / "catalogue.toml")
     references = tuple(suite.reference for suite in suites.values() if suite.reference is not None)
     peers: Peers = config.getoption("--peers")
     visitors = _visitors(config, tuple(suites))
@@ -85,7 +93,7 @@ def read_selection(config: pytest.Config) -> Selection:
         if name not in known:
             raise unknown("implementation", name, known)
     chosen = tuple(row for row in rows if not names or row.name in names)
-    if peers == "reference":
+    if peers == "reference" and not other:
         # the reference server is judged beside every server, so that a disputed case shows
         judged = {row.protocol for row in chosen if row.role == "server"}
         everything = not names and not visitors
@@ -93,7 +101,7 @@ def read_selection(config: pytest.Config) -> Selection:
             row for row in references if everything or row.protocol in judged or row.name in names
         )
     clauses: list[str] = config.getoption("--clause")
-    _check_clauses(suites, clauses)
+    _check_clauses(suites, [*clauses, *(name for row in rows for name in sorted(row.only_clauses))])
     cases: list[str] = config.getoption("--case")
     cuts: list[str] = config.getoption("--cut")
     return Selection(
@@ -105,7 +113,8 @@ def read_selection(config: pytest.Config) -> Selection:
         cuts=tuple(cuts) or DEFAULT_CUTS,
         peers=peers,
         profile=config.getoption("--profile"),
-        narrowed=bool(cases or cuts or clauses or config.getoption("-k") or config.getoption("-m")),
+        narrowed=bool(cases or cuts or clauses or other or config.getoption("-k") or config.getoption("-m")),
+        asked_once=bool(other),
     )
 
 
