@@ -148,6 +148,8 @@ class _Front:
             code = int(pytest.main(words, plugins=[self]))
         finally:
             self._progress.stop()
+        if self.recorder is not None and self.recorder.trouble is not None:
+            raise self.recorder.trouble
         if self.recorder is None or not self.recorder.rows:
             return self._nothing_ran(code)
         rows = self.recorder.rows
@@ -170,9 +172,11 @@ class _Front:
         for control in recorder.controls:
             if not control["held"]:
                 self._console.print(
-                    f"The {control['when']} control {control['name']} did not hold: no verdict of this run can be "
-                    f"trusted.\n{control['detail']}",
+                    f"The {control['when']} control {control['name']} did not hold, so this run's verdicts cannot be "
+                    f"relied on: {control['detail']}",
                     style="bold red",
+                    markup=False,
+                    soft_wrap=True,
                 )
         for note in recorder.stale:
             self._console.print(

@@ -16,7 +16,7 @@ from lab.judge import selection as options
 from lab.judge.cases import Case, case_of, parametrize, wanted
 from lab.judge.evidence import Evidence
 from lab.judge.ledger import Clause
-from lab.judge.recorder import Recorder
+from lab.judge.recorder import COULD_NOT_RUN, Recorder
 from lab.judge.results import new_run_id
 from lab.judge.rows import Row
 from lab.judge.selection import Selection
@@ -96,7 +96,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if unasked or (case is not None and not wanted(case, selection)):
                 dropped.append(item)
                 continue
-            if case is not None and not case.known:
+            if case is not None and not case.known and not selection.asked_once:
                 item.add_marker(pytest.mark.flaky(reruns=1))
             kept.append(item)
     except LabError as error:
@@ -220,7 +220,11 @@ def _row(item: pytest.Item, case: Case, verdict: Verdict, reason: str, seconds: 
     directory = item.config.stash[RUN_DIRECTORY]
     transcripts: list[str] = []
     if evidence is not None:
-        transcripts = evidence.write(directory, case.id, f"{item.nodeid} {attempt}")
+        try:
+            transcripts = evidence.write(directory, case.id, f"{item.nodeid} {attempt}")
+        except OSError as error:
+            # the verdict stands without them; the recorder meets the same disk and ends the run
+            reason = f"{reason} (the transcripts could not be written: {error})".strip()
     note = case.known[0] if case.known and verdict is Verdict.FAIL else None
     return {
         "case": case.id,
@@ -262,5 +266,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             workeroutput["erle_peers"] = session.config.stash.get(PEER_NOTES, {})
         return
     recorder.peers.update(session.config.stash.get(PEER_NOTES, {}))
-    if recorder.rows:
+    if recorder.trouble is not None:
+        session.exitstatus = COULD_NOT_RUN
+    elif recorder.rows:
         session.exitstatus = recorder.finish(int(exitstatus))

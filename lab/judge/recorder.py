@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.errors import LabError
 from lab.judge.catalogue import Implementation
 from lab.judge.known import KnownFailure
 from lab.judge.results import RunWriter
@@ -39,6 +40,8 @@ class Recorder:
         self.left_out: list[str] = []
         self.stale: list[KnownFailure] = []
         self.interrupted = False
+        #: Why the run had to be given up, when it had to.
+        self.trouble: LabError | None = None
         self.listeners: list[Listener] = []
 
     @property
@@ -58,7 +61,7 @@ class Recorder:
                     "name": report.nodeid.rpartition("::")[2],
                     "when": when,
                     "held": report.passed,
-                    "detail": "" if report.passed else report.longreprtext[-2000:],
+                    "detail": "" if report.passed else _cause(report),
                 }
             )
 
@@ -87,16 +90,16 @@ class Recorder:
             return
         final = merge_attempts(earlier)
         self.rows.append(final)
-        self._writer.add(dict(final))
+        try:
+            self._writer.add(dict(final))
+        except LabError as error:
+            self.trouble = error
+            pytest.exit(str(error), returncode=COULD_NOT_RUN)
         for listener in self.listeners:
             listener(final)
 
     def finish(self, exitstatus: int) -> int:
-        """Settle all verdicts and write them with ``run.json``; returns the exit code.
-
-        Raises:
-            LabError: the disk takes no more.
-        """
+        """Settle all verdicts and write them with ``run.json``; returns the exit code."""
         self.rows = [merge_attempts(self._attempts[nodeid]) for nodeid in self._order]
         references = frozenset(
             suite.reference.name for suite in self._selection.suites.values() if suite.reference is not None
@@ -108,8 +111,12 @@ class Recorder:
             notes = [note for name in protocols for note in self._selection.suites[name].known]
             self.stale = stale_notes(self.rows, notes)
         code = self._exit_code(exitstatus)
-        self._writer.replace_verdicts([dict(row) for row in self.rows])
-        self._writer.finish(self._record(protocols, code))
+        try:
+            self._writer.replace_verdicts([dict(row) for row in self.rows])
+            self._writer.finish(self._record(protocols, code))
+        except LabError as error:
+            self.trouble = error
+            return COULD_NOT_RUN
         return code
 
     def _exit_code(self, exitstatus: int) -> int:
@@ -185,3 +192,9 @@ class Recorder:
             "features": sorted(row.features),
             "digest": row.digest(),
         }
+
+
+def _cause(report: pytest.TestReport) -> str:
+    """The last thing pytest said of a failure, without the way there."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(getattr(crash, "message", report.longreprtext))[-2000:]
