@@ -39,6 +39,15 @@ def eight_bit_message(body: bytes) -> bytes:
     )
 
 
+def sized_message(size: int, *, line: bytes) -> bytes:
+    """A message of exactly ``size`` octets, CRLFs counted, whose body repeats ``line`` (given without CRLF)."""
+    body = line + b"\r\n"
+    whole, rest = divmod(size - len(message(b"")), len(body))
+    if rest == 1:  # no line is that short; take one of the whole ones in
+        whole, rest = whole - 1, rest + len(body)
+    return message(body * whole + (b"e" * (rest - 2) + b"\r\n" if rest else b""))
+
+
 def stuff(content: bytes) -> bytes:
     """The content as it travels after DATA: leading dots doubled, the final dot added (RFC 5321, section 4.5.2).
 
