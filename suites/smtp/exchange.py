@@ -151,17 +151,21 @@ class ClientBench:
             )
         peer = to.endpoint("tls" if security == "tls" else "plain")
         treatment = from_client or Treatment()
-        with Tap(
+        tap = Tap(
             peer,
             from_client=treatment,
             from_server=Treatment(segmentation=self._cut),
             interception=interception,
-        ) as tap:
-            report = self._call(
-                _known_as(tap.endpoint, security), transactions, security, account, local_name
-            )
-        for transcript in tap.transcripts:
-            self._evidence.add(transcript)
+        )
+        try:
+            with tap:
+                report = self._call(
+                    _known_as(tap.endpoint, security), transactions, security, account, local_name
+                )
+        finally:
+            # also when the client hangs: that is when they are wanted most
+            for transcript in tap.transcripts:
+                self._evidence.add(transcript)
         if tap.unreachable:
             raise Blocked(f"the peer could not be reached: {tap.unreachable[0]}")
         return Exchange(report, tuple(Conversation(transcript) for transcript in tap.transcripts))

@@ -20,6 +20,8 @@ Answers = Answer | Sequence[Answer | None]
 
 EHLO_DEFAULT = ("PIPELINING", "SIZE 20971520", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 LINE_LIMIT = 65536
+#: A client that goes round in circles finds the connection closed after so many commands.
+COMMAND_LIMIT = 400
 #: What is said to commands that change nothing here.
 PLAIN_ANSWERS = {
     "HELO": b"250 script.lab.example\r\n",
@@ -77,7 +79,9 @@ class _Talk:
         if self._manners.immediate_tls and self._manners.tls is not None:
             self._stream.start_tls(self._manners.tls)
         self._give(self._manners.greeting)
-        while not self._over:
+        for _ in range(COMMAND_LIMIT):
+            if self._over:
+                return
             line = self._stream.receive_until(b"\n", limit=LINE_LIMIT)
             words = line.strip().split(b" ", 1)
             verb = words[0].decode("latin-1").upper()
