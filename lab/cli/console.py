@@ -43,6 +43,8 @@ SYMBOL: dict[Verdict, str] = {
     Verdict.FLAKY: "±",
 }
 EXCERPT_LINES = 14
+#: Seconds between lines of progress where there is no terminal.
+LINE_INTERVAL = 5.0
 #: Findings shown in full; the others are counted, and the report has them all.
 SHOWN = 12
 
@@ -57,7 +59,9 @@ class Progress:
         self._latest = ""
         self._started = time.monotonic()
         self._printed = 0.0
-        self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
+        self._live = (
+            Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
+        )
 
     def start(self, total: int) -> None:
         """The cases have been counted."""
@@ -72,7 +76,7 @@ class Progress:
         self._latest = f"{row['implementation']}: {row['case']}"
         if self._live is not None:
             self._live.update(self._line())
-        elif time.monotonic() - self._printed > 5:
+        elif time.monotonic() - self._printed > LINE_INTERVAL:
             self._printed = time.monotonic()
             self._console.print(self._line(), highlight=False, soft_wrap=True)
 
@@ -86,7 +90,11 @@ class Progress:
         seconds = time.monotonic() - self._started
         words = ", ".join(f"{count} {name}" for name, count in sorted(self._counts.items()))
         total = f"/{self._expected}" if self._expected else ""
-        return Text(f"{done}{total} verdicts in {seconds:.0f} s ({words})  {self._latest}", no_wrap=True, overflow="ellipsis")
+        return Text(
+            f"{done}{total} verdicts in {seconds:.0f} s ({words})  {self._latest}",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
 
 
 def show_run(console: Console, directory: Path, rows: Sequence[Row], suites: Sequence[Suite]) -> None:
@@ -144,7 +152,9 @@ def _show_findings(
         grouped.setdefault((row["implementation"], row["case"], row["verdict"]), []).append(row)
     for number, same in enumerate(grouped.values()):
         if number == SHOWN:
-            console.print(f"\n… and {len(grouped) - SHOWN} more to look at; `./erle report` shows all of them.")
+            console.print(
+                f"\n… and {len(grouped) - SHOWN} more to look at; `./erle report` shows all of them."
+            )
             return
         _show_finding(console, directory, same, clauses)
 
@@ -167,7 +177,9 @@ def _show_finding(console: Console, directory: Path, same: Sequence[Row], clause
     console.print(f"  {escape(row['reason'])}", highlight=False)
     for name in row["transcripts"][:1]:
         for line in excerpt(directory / name):
-            console.print(f"    {escape(line)}", style="dim", highlight=False, no_wrap=True, overflow="ellipsis")
+            console.print(
+                f"    {escape(line)}", style="dim", highlight=False, no_wrap=True, overflow="ellipsis"
+            )
     console.print(f"  again: {escape(row['reproduce'])}", highlight=False, soft_wrap=True)
 
 
@@ -202,5 +214,3 @@ def _show_known(console: Console, rows: Sequence[Row]) -> None:
         console.print("\nKnown failures (suites/<protocol>/known-failures.toml):")
     for name, (implementation, reason) in sorted(known.items()):
         console.print(f"  {escape(implementation)} {escape(name)}: {escape(reason)}", highlight=False)
-
-

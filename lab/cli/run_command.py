@@ -51,23 +51,39 @@ EPILOG = """Examples:
 Exit codes: 0 as expected, 1 verdicts to look at, 2 usage, 3 the lab could not run."""
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     protocols: Annotated[list[str] | None, typer.Argument(metavar="[PROTOCOL]…", help="default: all")] = None,
-    implementation: Annotated[list[str] | None, typer.Option(help="Judge only this one (again for more).")] = None,
-    clause: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only cases that decide this clause.")] = None,
+    implementation: Annotated[
+        list[str] | None, typer.Option(help="Judge only this one (again for more).")
+    ] = None,
+    clause: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only cases that decide this clause.")
+    ] = None,
     case: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this case.")] = None,
-    cut: Annotated[list[str] | None, typer.Option(help="Only this segmentation: whole, octets or lines.")] = None,
+    cut: Annotated[
+        list[str] | None, typer.Option(help="Only this segmentation: whole, octets or lines.")
+    ] = None,
     peers: Annotated[str, typer.Option(help="reference: real servers; embedded: no Docker.")] = "reference",
-    client: Annotated[str | None, typer.Option(metavar="MODULE:CLASS", help="Judge a client of your own.")] = None,
+    client: Annotated[
+        str | None, typer.Option(metavar="MODULE:CLASS", help="Judge a client of your own.")
+    ] = None,
     client_command: Annotated[
         str | None, typer.Option(metavar="COMMAND", help="Judge a command that speaks JSON lines.")
     ] = None,
-    server: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Judge a server that is running.")] = None,
-    features: Annotated[str, typer.Option(metavar="WORDS", help="What your client or server declares to offer.")] = "",
+    server: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Judge a server that is running.")
+    ] = None,
+    features: Annotated[
+        str, typer.Option(metavar="WORDS", help="What your client or server declares to offer.")
+    ] = "",
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, max=31, help="Workers side by side.")] = 1,
     profile: Annotated[str, typer.Option(help="quick or deep (for the night).")] = "quick",
-    results: Annotated[Path | None, typer.Option(help="Where the run's folder is made (default: results/).")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Install and start what the engine lacks, unasked.")] = False,
+    results: Annotated[
+        Path | None, typer.Option(help="Where the run's folder is made (default: results/).")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Install and start what the engine lacks, unasked.")
+    ] = False,
 ) -> int:
     """Judge implementations by the clauses of their protocol, against real servers."""
     if peers not in {"reference", "embedded"}:
@@ -76,7 +92,12 @@ def run(
 
     suites = choose(find_suites(ROOT), protocols or [])
     words = [str(suite.directory.relative_to(ROOT)) for suite in suites]
-    for name, values in (("implementation", implementation), ("clause", clause), ("case", case), ("cut", cut)):
+    for name, values in (
+        ("implementation", implementation),
+        ("clause", clause),
+        ("case", case),
+        ("cut", cut),
+    ):
         for value in values or []:
             words += [f"--{name}", value]
     for option, given in (
@@ -113,8 +134,7 @@ class _Front:
         with contextlib.ExitStack() as stack:
             if self._peers == "reference":
                 self._bring_up(stack)
-            code = self._judge()
-        return code
+            return self._judge()
 
     def _bring_up(self, stack: contextlib.ExitStack) -> None:
         from lab.stack.engine import EngineMissing
@@ -180,7 +200,8 @@ class _Front:
                 )
         for note in recorder.stale:
             self._console.print(
-                f"The known failure {note.id} ({note.implementation}) passes now: remove its note.", style="bold yellow"
+                f"The known failure {note.id} ({note.implementation}) passes now: remove its note.",
+                style="bold yellow",
             )
         for left in recorder.left_out:
             self._console.print(f"Left out: {left}", style="yellow", soft_wrap=True)

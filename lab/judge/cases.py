@@ -96,7 +96,12 @@ def case_of(item: pytest.Item, selection: Selection) -> Case | None:
     """
     mark = item.get_closest_marker("role")
     suite = protocol_of(item.path, selection)
-    if mark is None or suite is None or not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+    if (
+        mark is None
+        or suite is None
+        or not isinstance(item, pytest.Function)
+        or not hasattr(item, "callspec")
+    ):
         return None
     parameters = item.callspec.params
     implementation = parameters.get("implementation")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from lab.errors import UnknownName
-from lab.judge.located import DataError, Table, read_toml, tables
+from lab.judge.located import Table, read_toml, tables
 from lab.wire.endpoint import Endpoint
 
 Role = Literal["client", "server"]
@@ -122,7 +122,9 @@ def _implementation(table: Table) -> Implementation:
         "only-clauses",
     )
     if table.has("entry") == table.has("command"):
-        raise table.mistake("needs one of 'entry' and 'command'", 'write entry = "module:Class" or command = ["…"]')
+        raise table.mistake(
+            "needs one of 'entry' and 'command'", 'write entry = "module:Class" or command = ["…"]'
+        )
     # word() has checked that the text is one of these
     role = cast("Role", table.word("role", among=("client", "server")))
     if table.has("entry") and role == "server":
@@ -155,4 +157,3 @@ def select(rows: tuple[Implementation, ...], names: list[str]) -> tuple[Implemen
         if name not in known:
             raise unknown("implementation", name, known)
     return tuple(row for row in rows if not names or row.name in names)
-

@@ -11,6 +11,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.judge.plugin import ASKED, PEER_NOTES
+from lab.judge.recorder import ENGINE
 from lab.judge.selection import Selection
 from lab.judge.verdict import Blocked
 from lab.stack.leases import Lease
@@ -52,12 +53,16 @@ def reference_services(
     if selection.peers != "reference":
         yield None
         return
-    wanted = sorted({name for protocol in pytestconfig.stash[ASKED] for name in selection.suites[protocol].services})
+    wanted = sorted(
+        {name for protocol in pytestconfig.stash[ASKED] for name in selection.suites[protocol].services}
+    )
     try:
         with Lease(lab, wanted, progress=Quiet()) as lease:
             notes = pytestconfig.stash.setdefault(PEER_NOTES, {})
             for name, service in lease.services.items():
                 notes[name] = {"kind": "reference", "version": service.version, "image": service.image}
+                engine = service.engine
+                notes[ENGINE] = {"name": engine.name, "version": engine.version, "endpoint": engine.endpoint}
             yield lease.services
     except LabError as error:
         raise Blocked(str(error)) from error

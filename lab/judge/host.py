@@ -57,7 +57,8 @@ def _answer(instance: object, line: str) -> object:
     request = json.loads(line)
     method = getattr(instance, request["call"])
     try:
-        return encode(method(**decode(request["arguments"])))
+        arguments: dict[str, object] = dict(_decode_item(key, item) for key, item in request["arguments"].items())
+        return encode(method(**arguments))
     except Exception as escaped:  # noqa: BLE001 - whatever escapes the client is the finding this process reports
         cause = "".join(traceback.format_exception_only(escaped)).strip()
         return {"outcome": "escaped", "cause": cause, "traceback": traceback.format_exc()}
@@ -74,14 +75,15 @@ def serve(entry: str, requests: IO[str], answers: IO[str]) -> None:
 
 def main() -> int:
     """Run the host for the entry named on the command line."""
-    if len(sys.argv) != 2 or sys.argv[1].count(":") != 1:
+    entries = sys.argv[1:]
+    if len(entries) != 1 or entries[0].count(":") != 1:
         sys.stderr.write("usage: python -m lab.judge.host MODULE:CLASS\n")
         return 2
     # answers keep the real standard output to themselves: a client's print must not break a line
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     with contextlib.redirect_stdout(sys.stderr):
-        serve(sys.argv[1], sys.stdin, answers)
+        serve(entries[0], sys.stdin, answers)
     return 0
 
 

@@ -94,9 +94,7 @@ def load_ledger(path: Path) -> Ledger:
 
 
 def _clause(table: Table, groups: tuple[str, ...]) -> Clause:
-    table.only(
-        "id", "spec", "section", "level", "party", "group", "text", "sentences", "undecidable", "gap"
-    )
+    table.only("id", "spec", "section", "level", "party", "group", "text", "sentences", "undecidable", "gap")
     if table.has("undecidable") and table.has("gap"):
         raise table.mistake("is both undecidable and a gap", "keep one of the two")
     return Clause(
@@ -116,4 +114,6 @@ def _clause(table: Table, groups: tuple[str, ...]) -> Clause:
 
 def _set_aside(table: Table) -> SetAside:
     table.only("spec", "section", "sentences", "reason")
-    return SetAside(table.word("spec"), table.word("section"), table.numbers("sentences"), table.word("reason"))
+    return SetAside(
+        table.word("spec"), table.word("section"), table.numbers("sentences"), table.word("reason")
+    )

@@ -23,12 +23,12 @@ def needs(*features: str) -> pytest.MarkDecorator:
 
 
 def cuts(*names: str) -> pytest.MarkDecorator:
-    """The case runs with these segmentations only, instead of all (say why beside it)."""
+    """Runs the case with these segmentations only, instead of all (say why beside it)."""
     return pytest.mark.cuts(*names)
 
 
 def role(name: Role) -> pytest.MarkDecorator:
-    """The module's cases judge clients, or servers (``pytestmark = role("client")``)."""
+    """Whether the module's cases judge clients or servers; set as its ``pytestmark``."""
     return pytest.mark.role(name)
 
 

@@ -29,7 +29,8 @@ CASE = pytest.StashKey[Case | None]()
 EVIDENCE = pytest.StashKey[Evidence]()
 #: The protocols of which this run has cases.
 ASKED = pytest.StashKey[frozenset[str]]()
-PEER_NOTES = pytest.StashKey[dict[str, object]]()
+#: What fixtures learn of the peers, by name, and of the engine (under ``ENGINE``).
+PEER_NOTES = pytest.StashKey[dict[str, dict[str, str]]]()
 
 #: Where a report carries its row from a worker to the controller.
 ROW_ATTRIBUTE = "erle_row"
@@ -55,7 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     base = Path(config.getoption("--results") or config.rootpath / "results")
     config.stash[RUN_DIRECTORY] = base / new_run_id()
-    config.stash[RECORDER] = Recorder(config.stash[RUN_DIRECTORY], config.stash[SELECTION], config.invocation_params.args)
+    config.stash[RECORDER] = Recorder(
+        config.stash[RUN_DIRECTORY], config.stash[SELECTION], config.invocation_params.args
+    )
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_HandOver(config.stash[RUN_DIRECTORY]), "erle-hand-over")
 
@@ -134,13 +137,6 @@ def selection(pytestconfig: pytest.Config) -> Selection:
     return pytestconfig.stash[SELECTION]
 
 
-@pytest.fixture(scope="session")
-def recorder_notes(pytestconfig: pytest.Config) -> dict[str, object]:
-    """Facts on peers that a session-wide fixture adds to the run's record."""
-    return pytestconfig.stash.setdefault(PEER_NOTES, {})
-
-
-
 @pytest.fixture(autouse=True)
 def _features(request: pytest.FixtureRequest) -> None:
     """A case asks nothing of an implementation that declares to lack what it needs."""
@@ -172,7 +168,6 @@ def pytest_runtest_makereport(
     else:
         setattr(report, ROW_ATTRIBUTE, _row(item, case, Verdict.BLOCKED, reason, call.duration, 1))
     return report
-
 
 
 def _judge(
@@ -235,7 +230,9 @@ def _row(item: pytest.Item, case: Case, verdict: Verdict, reason: str, seconds: 
         "clauses": list(case.clause_ids),
         "implementation": case.implementation.name,
         "peer": evidence.peer if evidence is not None else "-",
-        "peer_kind": evidence.peer_kind if evidence is not None and evidence.peer_kind != "-" else case.peer_kind,
+        "peer_kind": evidence.peer_kind
+        if evidence is not None and evidence.peer_kind != "-"
+        else case.peer_kind,
         "cut": case.cut,
         "verdict": verdict.value,
         "reason": reason,
@@ -265,7 +262,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if workeroutput is not None:
             workeroutput["erle_peers"] = session.config.stash.get(PEER_NOTES, {})
         return
-    recorder.peers.update(session.config.stash.get(PEER_NOTES, {}))
+    notes = session.config.stash.get(PEER_NOTES, None)
+    if notes is not None:
+        recorder.note_peers(notes)
     if recorder.trouble is not None:
         session.exitstatus = COULD_NOT_RUN
     elif recorder.rows:

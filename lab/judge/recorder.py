@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,8 @@ from lab.judge.selection import Selection
 from lab.judge.verdict import Verdict
 
 AS_EXPECTED, LOOK, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
+#: The name under which facts on the engine stand among those on peers.
+ENGINE = "engine"
 Listener = Callable[[Row], None]
 
 
@@ -35,7 +37,7 @@ class Recorder:
         self._order: list[str] = []
         self.rows: list[Row] = []
         self.controls: list[dict[str, object]] = []
-        self.peers: dict[str, object] = {}
+        self.peers: dict[str, dict[str, str]] = {}
         self.engine: dict[str, str] | None = None
         self.left_out: list[str] = []
         self.stale: list[KnownFailure] = []
@@ -69,12 +71,17 @@ class Recorder:
         """Remember that the run did not end by itself."""
         self.interrupted = True
 
-    def pytest_testnodedown(self, node: object, error: object) -> None:
+    def pytest_testnodedown(self, node: object) -> None:
         """Take over what a worker learned of the peers."""
         output: dict[str, object] = getattr(node, "workeroutput", {})
         notes = output.get("erle_peers")
         if isinstance(notes, dict):
-            self.peers.update(notes)
+            self.note_peers(notes)
+
+    def note_peers(self, notes: Mapping[str, dict[str, str]]) -> None:
+        """Take facts on peers, by name; those of the engine are under ``ENGINE``."""
+        self.peers.update({name: facts for name, facts in notes.items() if name != ENGINE})
+        self.engine = notes.get(ENGINE, self.engine)
 
     def _take(self, report: pytest.TestReport, row: Row) -> None:
         earlier = self._attempts[row["nodeid"]]
@@ -181,7 +188,7 @@ class Recorder:
 
     def _implementation(self, row: Implementation) -> dict[str, object]:
         reference = self.peers.get(row.name)
-        version = str(reference.get("version", "unknown")) if isinstance(reference, dict) else row.version()
+        version = reference["version"] if row.reference and reference is not None else row.version()
         return {
             "name": row.name,
             "protocol": row.protocol,

@@ -56,7 +56,9 @@ def merge_attempts(attempts: list[Row]) -> Row:
     final["attempts"] = f"{failed}/{len(attempts)}"
     if len({attempt["verdict"] for attempt in attempts}) > 1:
         final["verdict"] = Verdict.FLAKY
-        final["reason"] = next(attempt["reason"] for attempt in attempts if attempt["verdict"] != Verdict.PASS)
+        final["reason"] = next(
+            attempt["reason"] for attempt in attempts if attempt["verdict"] != Verdict.PASS
+        )
         final["expected"] = False
     return final
 

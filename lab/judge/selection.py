@@ -26,11 +26,17 @@ VISITOR = "visitor"
 def add_options(parser: pytest.Parser) -> None:
     """The options of a conformance run."""
     group = parser.getgroup("erle", "Erle Lab: conformance")
-    group.addoption("--implementation", action="append", default=[], metavar="NAME", help="judge only this one")
-    group.addoption("--clause", action="append", default=[], metavar="ID", help="only cases that decide this clause")
+    group.addoption(
+        "--implementation", action="append", default=[], metavar="NAME", help="judge only this one"
+    )
+    group.addoption(
+        "--clause", action="append", default=[], metavar="ID", help="only cases that decide this clause"
+    )
     group.addoption("--case", action="append", default=[], metavar="ID", help="only this case")
     group.addoption("--cut", action="append", default=[], choices=DEFAULT_CUTS, help="only this segmentation")
-    group.addoption("--peers", choices=("reference", "embedded"), default="reference", help="what stands opposite")
+    group.addoption(
+        "--peers", choices=("reference", "embedded"), default="reference", help="what stands opposite"
+    )
     group.addoption(
         "--implementations",
         metavar="FILE",
@@ -39,9 +45,13 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--client", metavar="MODULE:CLASS", help="judge a client that is not in the catalogue")
     group.addoption("--client-command", metavar="COMMAND", help="judge a client that speaks JSON lines")
     group.addoption("--server", metavar="HOST:PORT", help="judge a server that is running already")
-    group.addoption("--features", default="", metavar="WORDS", help="what the client or server from outside offers")
+    group.addoption(
+        "--features", default="", metavar="WORDS", help="what the client or server from outside offers"
+    )
     group.addoption("--profile", choices=("quick", "deep"), default="quick", help="how far properties search")
-    group.addoption("--only-cases", action="store_true", help="leave out the tests that judge no implementation")
+    group.addoption(
+        "--only-cases", action="store_true", help="leave out the tests that judge no implementation"
+    )
     group.addoption("--results", metavar="FOLDER", help="where results/<run>/ is made (default: results)")
 
 

@@ -27,7 +27,7 @@ STOP_TIMEOUT = 5.0
 ANSWER_LIMIT = 64 * 1024 * 1024
 
 
-class Overran(Exception):  # noqa: N818 - said of the implementation, not of the lab
+class Overran(Exception):
     """The implementation gave no answer within its deadline."""
 
 
@@ -194,7 +194,9 @@ class ClientSubject:
 class ServerSubject:
     """A server under test: a command the lab starts, or an endpoint somebody else serves."""
 
-    def __init__(self, implementation: Implementation, configuration: Mapping[str, object], directory: Path) -> None:
+    def __init__(
+        self, implementation: Implementation, configuration: Mapping[str, object], directory: Path
+    ) -> None:
         self.implementation = implementation
         self.directory = directory
         self._configuration = configuration
@@ -215,11 +217,17 @@ class ServerSubject:
 
     def alive(self) -> bool:
         """Whether the started server still runs (always true for one that somebody else serves)."""
-        return self.implementation.endpoint is not None or (self._process is not None and self._process.alive())
+        return self.implementation.endpoint is not None or (
+            self._process is not None and self._process.alive()
+        )
 
     def complaint(self) -> str:
         """The end of what the server wrote to standard error."""
-        return self._process.complaint() if self._process is not None else f"{self.implementation.name} was not started"
+        return (
+            self._process.complaint()
+            if self._process is not None
+            else f"{self.implementation.name} was not started"
+        )
 
     def _ensure_running(self) -> None:
         if self._process is not None and self._process.alive():

@@ -106,7 +106,12 @@ def _reference(path: Path, protocol: str, table: dict[str, object]) -> Implement
         raise DataError(message)
     name = _text(path, table, "name")
     return Implementation(
-        name=name, protocol=protocol, role="server", library=name, features=frozenset(features), reference=True
+        name=name,
+        protocol=protocol,
+        role="server",
+        library=name,
+        features=frozenset(features),
+        reference=True,
     )
 
 
@@ -125,7 +130,9 @@ def check_features(suite: Suite, implementation: Implementation) -> None:
     """
     for word in sorted(implementation.features):
         if word not in suite.features:
-            raise unknown(f"feature of {suite.protocol} (declared by {implementation.name})", word, list(suite.features))
+            raise unknown(
+                f"feature of {suite.protocol} (declared by {implementation.name})", word, list(suite.features)
+            )
 
 
 def choose(suites: dict[str, Suite], names: list[str]) -> tuple[Suite, ...]:

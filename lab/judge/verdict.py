@@ -46,9 +46,9 @@ def worst(verdicts: list[Verdict]) -> Verdict:
     return max(verdicts, key=SEVERITY.index)
 
 
-class Blocked(Exception):  # noqa: N818 - the word of the house for this outcome
+class Blocked(Exception):
     """The lab could not ask the question: never counted as pass or fail."""
 
 
-class Unsupported(Exception):  # noqa: N818 - the word of the house for this outcome
+class Unsupported(Exception):
     """The implementation declares that it lacks what the case needs."""

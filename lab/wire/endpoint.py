@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Transport = Literal["tcp", "udp"]
+HIGHEST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Endpoint:
             message = f"{text!r} is not HOST:PORT (for example 127.0.0.1:2525)"
             raise ValueError(message)
         port = int(port_text)
-        if not 1 <= port <= 65535:
-            message = f"port {port} is outside 1 to 65535"
+        if not 1 <= port <= HIGHEST_PORT:
+            message = f"port {port} is outside 1 to {HIGHEST_PORT}"
             raise ValueError(message)
         return cls(host, port)
 

@@ -105,7 +105,7 @@ class Relay:
             if self._interception is not None and self._interception.immediate and not self._turn_to_tls():
                 return
             for sock in self._sockets.values():
-                sock.setblocking(False)
+                sock.settimeout(0)
             self._loop(waker)
         finally:
             for sock in self._sockets.values():
@@ -243,7 +243,9 @@ class Relay:
         cut = direction.treatment.cut
         if cut is None:
             return True
-        self._transcript.record("lab", "fault", f"{cut.kind} after {cut.after} octets of the {direction.source}".encode())
+        self._transcript.record(
+            "lab", "fault", f"{cut.kind} after {cut.after} octets of the {direction.source}".encode()
+        )
         if cut.kind == "silence":
             self._silent = True
             self._changed = True
@@ -270,7 +272,11 @@ class Relay:
     def _after_passing(self, direction: _Direction, data: bytes) -> bool:
         """Watch for the words that turn the connection to TLS; False when the handshake failed."""
         interception = self._interception
-        if interception is None or interception.request is None or isinstance(self._sockets["client"], ssl.SSLSocket):
+        if (
+            interception is None
+            or interception.request is None
+            or isinstance(self._sockets["client"], ssl.SSLSocket)
+        ):
             return True
         if direction.source == "client":
             self._client_tail = (self._client_tail + data)[-REQUEST_WINDOW:]
@@ -297,11 +303,13 @@ class Relay:
             self._transcript.record("lab", "tls", f"handshake with the server failed: {error}".encode())
             return False
         try:
-            self._sockets["client"] = interception.toward_client.wrap_socket(self._sockets["client"], server_side=True)
+            self._sockets["client"] = interception.toward_client.wrap_socket(
+                self._sockets["client"], server_side=True
+            )
         except OSError as error:
             self._transcript.record("lab", "tls", f"handshake with the client failed: {error}".encode())
             return False
         for sock in self._sockets.values():
-            sock.setblocking(False)
+            sock.settimeout(0)
         self._transcript.record("lab", "tls", b"TLS on both sides of the tap")
         return True

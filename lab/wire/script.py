@@ -29,7 +29,12 @@ class ScriptedPeer:
     """
 
     def __init__(
-        self, dialogue: Dialogue, *, host: str = "127.0.0.1", timeout: float = 5.0, segmentation: Segmentation = whole
+        self,
+        dialogue: Dialogue,
+        *,
+        host: str = "127.0.0.1",
+        timeout: float = 5.0,
+        segmentation: Segmentation = whole,
     ) -> None:
         self._dialogue = dialogue
         self._timeout = timeout

@@ -71,7 +71,9 @@ class Tap:
             transcript = Transcript(f"{address[0]}:{address[1]}", str(self._peer))
             transcript.record("client", "open")
             self.transcripts.append(transcript)
-            thread = threading.Thread(target=self._relay, args=(client, transcript), name="tap-relay", daemon=True)
+            thread = threading.Thread(
+                target=self._relay, args=(client, transcript), name="tap-relay", daemon=True
+            )
             self._threads.append(thread)
             thread.start()
 

@@ -47,7 +47,11 @@ class Transcript:
     """Events in the order they were seen; safe to record from several threads."""
 
     def __init__(
-        self, client: str = "client", server: str = "server", *, clock: Callable[[], float] = time.perf_counter
+        self,
+        client: str = "client",
+        server: str = "server",
+        *,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.client = client
         self.server = server

@@ -119,7 +119,7 @@ def test_command_that_cannot_be_asked_is_blocked(tmp_path: Path, program: str, s
 
 def test_running_server_is_judged(tmp_path: Path) -> None:
     """``--server host:port`` judges a server that somebody else started; what needs its mailbox is unsupported."""
-    configuration = {
+    configuration: dict[str, object] = {
         "host": "127.0.0.1",
         "hostname": "mx.lab.example",
         "certificate": None,

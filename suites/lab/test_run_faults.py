@@ -94,7 +94,17 @@ def test_server_killed_mid_run_blocks_the_rest_and_the_run_ends(other_checkout: 
 def test_nothing_to_judge_is_said(tmp_path: Path) -> None:
     """A selection that matches no case is no green run."""
     done = subprocess.run(
-        [sys.executable, "-m", "lab", "run", "smtp", "--peers", "embedded", "--case", "smtp.client.no-such-case"],
+        [
+            sys.executable,
+            "-m",
+            "lab",
+            "run",
+            "smtp",
+            "--peers",
+            "embedded",
+            "--case",
+            "smtp.client.no-such-case",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -112,7 +122,10 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if mounted.returncode:
         pytest.skip(f"a small file system needs the right to mount: {mounted.stderr.strip()}")
@@ -124,7 +137,17 @@ def test_full_disk_is_one_message_and_exit_code_3(full_disk: Path) -> None:
     """Results that no longer fit end the run with one line and exit code 3; those so far are kept."""
     done = subprocess.run(
         [
-            *[sys.executable, "-m", "lab", "run", "smtp", "--peers", "embedded", "--implementation", "smtplib"],
+            *[
+                sys.executable,
+                "-m",
+                "lab",
+                "run",
+                "smtp",
+                "--peers",
+                "embedded",
+                "--implementation",
+                "smtplib",
+            ],
             *["--case", "smtp.client.leading-dots-are-doubled", "--results", str(full_disk)],
         ],
         cwd=ROOT,

@@ -122,7 +122,9 @@ def test_coalescing_joins_segments() -> None:
         with Tap(peer.endpoint, from_client=Treatment(coalesce=0.1)) as tap, connect(tap.endpoint) as stream:
             stream.segmentation = octets
             stream.send(b"hello")
-            assert wait_until(lambda: bool(peer.transcripts) and peer.transcripts[0].octets("client") == b"hello")
+            assert wait_until(
+                lambda: bool(peer.transcripts) and peer.transcripts[0].octets("client") == b"hello"
+            )
         arrived = [event.data for event in peer.transcripts[0].events() if event.kind == "data"]
     assert arrived == [b"hello"]
 

@@ -17,6 +17,7 @@ from lab.judge.subject import ClientSubject
 from lab.judge.verdict import Blocked
 from lab.stack.accounts import accounts
 from lab.stack.project import Lab
+from lab.stack.service import Service
 from lab.wire.authority import Authority
 from lab.wire.contexts import client_context, server_context
 from lab.wire.segmentation import SEGMENTATIONS
@@ -26,6 +27,7 @@ from suites.smtp.exchange import ClientBench
 from suites.smtp.mailhost import SERVER_NAMES, Account, Mailhost, ReferenceHost, SubjectHost
 from suites.smtp.session import SmtpSession
 from suites.smtp.subjects import Client, Server
+
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
@@ -47,9 +49,9 @@ def certificates(authority: Authority, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def reference_host(
-    reference_services: Mapping[str, object] | None, lab: Lab, selection: Selection, worker_number: int
+    reference_services: Mapping[str, Service] | None, lab: Lab, selection: Selection, worker_number: int
 ) -> ReferenceHost | None:
-    """postfix with a mailbox of this worker's own, or ``None`` where no reference server runs."""
+    """Postfix with a mailbox of this worker's own, or ``None`` where no reference server runs."""
     suite = selection.suites["smtp"]
     if reference_services is None or suite.reference is None:
         return None
@@ -74,7 +76,9 @@ def embedded_host(selection: Selection, authority: Authority) -> Iterator[Subjec
 
 
 @pytest.fixture(scope="session")
-def peer(selection: Selection, reference_host: ReferenceHost | None, request: pytest.FixtureRequest) -> Mailhost:
+def peer(
+    selection: Selection, reference_host: ReferenceHost | None, request: pytest.FixtureRequest
+) -> Mailhost:
     """The mail host that client cases send to."""
     if selection.peers == "reference":
         if reference_host is None:
@@ -89,7 +93,9 @@ def host_context(lab: Lab, authority: Authority) -> Callable[[Mailhost], ssl.SSL
     """Gives the TLS context with which the lab itself speaks to a host."""
 
     def context(host: Mailhost) -> ssl.SSLContext:
-        return client_context(lab.state / "tls" / "ca.pem" if host.kind == "reference" else authority.certificate)
+        return client_context(
+            lab.state / "tls" / "ca.pem" if host.kind == "reference" else authority.certificate
+        )
 
     return context
 
@@ -117,7 +123,11 @@ def client(
 ) -> Client:
     """The client under test."""
     bench = ClientBench(
-        client_subject, evidence, ca_file=authority.certificate, tap_context=tap_context, cut=SEGMENTATIONS[cut]
+        client_subject,
+        evidence,
+        ca_file=authority.certificate,
+        tap_context=tap_context,
+        cut=SEGMENTATIONS[cut],
     )
     return Client(bench, lambda: request.getfixturevalue("peer"), host_context, tap_context, authority)
 

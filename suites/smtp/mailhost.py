@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 from lab.judge.catalogue import Implementation
 from lab.judge.subject import ServerSubject
 from lab.judge.verdict import Blocked, Unsupported
+from lab.stack.service import Service
 from lab.wire.authority import Authority
 from lab.wire.endpoint import Endpoint
 from suites.smtp.contract import ServerConfiguration
@@ -36,17 +37,6 @@ class Account:
 
     username: str
     password: str
-
-
-class Service(Protocol):
-    """A container as the stack tells of it; what this module needs of it."""
-
-    @property
-    def state(self) -> str:
-        """``running`` while it serves."""
-
-    def endpoint(self, port: int, transport: str = "tcp") -> tuple[str, int]:
-        """Where its port is published."""
 
 
 class Mailhost(Protocol):
@@ -81,9 +71,7 @@ class ReferenceHost:
 
     kind: Literal["reference", "embedded"] = "reference"
 
-    def __init__(
-        self, services: Mapping[str, Service], account: Account, features: frozenset[str]
-    ) -> None:
+    def __init__(self, services: Mapping[str, Service], account: Account, features: frozenset[str]) -> None:
         self.name = "postfix"
         self.account = account
         self.features = features
@@ -122,7 +110,11 @@ class SubjectHost:
     """A server under test, or one that stands in for the reference server."""
 
     def __init__(
-        self, implementation: Implementation, authority: Authority, *, kind: Literal["reference", "embedded"] = "embedded"
+        self,
+        implementation: Implementation,
+        authority: Authority,
+        *,
+        kind: Literal["reference", "embedded"] = "embedded",
     ) -> None:
         self.name = implementation.name
         self.kind = kind

@@ -22,7 +22,22 @@ def _line(content: bytes) -> bytes:
 
 
 #: Lines that slip through careless code: dots, and what looks like a command or the end.
-TRICKY_LINES = (b"", b".", b"..", b". ", b".\t", b"...", b".a", b"QUIT", b"RSET", b"From here", b" ", b"\t", b"a.", b"-- ")
+TRICKY_LINES = (
+    b"",
+    b".",
+    b"..",
+    b". ",
+    b".\t",
+    b"...",
+    b".a",
+    b"QUIT",
+    b"RSET",
+    b"From here",
+    b" ",
+    b"\t",
+    b"a.",
+    b"-- ",
+)
 
 lines = st.one_of(
     st.sampled_from(TRICKY_LINES),
@@ -37,9 +52,9 @@ bodies = st.lists(lines, max_size=30).map(b"".join)
 #: Octets of any kind, for code that must never fail on them.
 octets = st.one_of(
     st.binary(max_size=400),
-    st.lists(st.sampled_from([b"250", b"-", b" ", b"\r\n", b"\n", b"\r", b".", b"\0", b"\xff", b"ok"]), max_size=40).map(
-        b"".join
-    ),
+    st.lists(
+        st.sampled_from([b"250", b"-", b" ", b"\r\n", b"\n", b"\r", b".", b"\0", b"\xff", b"ok"]), max_size=40
+    ).map(b"".join),
 )
 
 

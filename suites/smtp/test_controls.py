@@ -65,7 +65,9 @@ def test_oracle_sees_an_undoubled_dot() -> None:
 
 @control("opening")
 @pytest.mark.parametrize(
-    "octets", [b"25 no code\r\n", b"250ok\r\n", b"250-a\r\n251 b\r\n", b"250 caf\xe9\r\n"], ids=["code", "space", "mixed", "8-bit"]
+    "octets",
+    [b"25 no code\r\n", b"250ok\r\n", b"250-a\r\n251 b\r\n", b"250 caf\xe9\r\n"],
+    ids=["code", "space", "mixed", "8-bit"],
 )
 def test_oracle_sees_a_malformed_reply(octets: bytes) -> None:
     """A reply that breaks the grammar is told from one that keeps it."""

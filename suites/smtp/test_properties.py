@@ -29,7 +29,9 @@ def test_any_body_arrives_unchanged_from_client(client: Client, profile: str) ->
     def arrives(body: bytes) -> None:
         sent = message(body)
         exchange = client.submit_to_script_once(sent)
-        assert exchange.conversation.payloads == [stuff(sent)], f"{body!r} was sent as {exchange.conversation.payloads}"
+        assert exchange.conversation.payloads == [stuff(sent)], (
+            f"{body!r} was sent as {exchange.conversation.payloads}"
+        )
 
     arrives()
 
