@@ -63,6 +63,7 @@ def prepare(lab: Lab) -> None:
 
 def prepare_passwords(lab: Lab) -> None:
     """Make the password file unless every declared user stands in it."""
+    make_state(lab)
     path = password_file(lab)
     wanted = lab.accounts().names()
     try:
@@ -71,7 +72,6 @@ def prepare_passwords(lab: Lab) -> None:
         known = []
     if known == wanted:
         return
-    make_state(lab)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(handle, "w", encoding="ascii") as stream:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def provide(engine: Engine, architecture: str, progress: Progress) -> Base:
         progress.update(subject, "bootstrapping", f"registry: {why}")
         began = time.monotonic()
         try:
-            _bootstrap(client, architecture)
+            _bootstrap(client, architecture, lambda said: progress.update(subject, "bootstrapping", said))
         except LabError as error:
             raise BaseFailed(
                 f"no base image: the registry said {why!r}; the bootstrap: {error}", error.remedy
@@ -145,24 +146,28 @@ def _pull(engine: Engine, architecture: str, progress: Progress) -> Base:
     return Base(tag_of(architecture), "registry")
 
 
-def _bootstrap(client: docker.DockerClient, architecture: str) -> None:
-    """Make a minimal root file system of Debian packages and import it as the base."""
+def _bootstrap(client: docker.DockerClient, architecture: str, say: Callable[[str], None]) -> None:
+    """Make a minimal root file system of Debian packages and import it as the base.
+
+    A suite beside the release itself (updates, security) whose index the archive cannot deliver whole is left out, and
+    that is said: a mirror in the middle of its own update does that for hours.
+    """
     tool = shutil.which("mmdebstrap")
     if tool is None:
         raise BaseFailed("mmdebstrap is not installed", remedy="erle doctor --fix")
+    lines = [(suite, source.line(suite)) for source in apt.debian_archive(SUITE) for suite in source.suites]
     with tempfile.TemporaryDirectory(prefix="erle-base-") as name:
         work = Path(name)
         archive = work / "base.tar"
         command = [tool, "--variant=minbase", f"--architectures={architecture}", *_options(work)]
         command += [SUITE, str(archive)]
-        sources = apt.debian_archive(SUITE)
-        if sources:
-            listed = work / "sources.list"
-            listed.write_text(
-                "".join(f"{source.line(suite)}\n" for source in sources for suite in source.suites)
-            )
-            command.append(str(listed))
-        _run(command)
+        errors = _run(command, work, [line for _suite, line in lines])
+        unreadable = _unreadable_suites(errors)
+        if errors and unreadable and SUITE not in unreadable:
+            say(f"without {', '.join(sorted(unreadable))}, which the archive does not deliver whole")
+            errors = _run(command, work, [line for suite, line in lines if suite not in unreadable])
+        if errors:
+            raise BaseFailed(f"mmdebstrap failed: {' '.join(errors[-4:])}")
         repository, tag = tag_of(architecture).split(":")
         # The import is streamed: the archive is larger than what should be held in memory. Pieces, because the client
         # library promises chunks but sends a file, whose length it knows, whole.
@@ -174,6 +179,11 @@ def _bootstrap(client: docker.DockerClient, architecture: str) -> None:
                 changes=["LABEL org.erle-lab.base=bootstrapped", 'CMD ["bash"]'],
             )
     client.images.get(tag_of(architecture))
+
+
+def _unreadable_suites(errors: Iterable[str]) -> set[str]:
+    """Return the suites that apt names in its errors: `Err:6 <archive> <suite>/main armhf Packages`."""
+    return {match[1] for line in errors if (match := re.match(r"Err:\d+ \S+ ([\w-]+)[/ ]", line))}
 
 
 def _options(work: Path) -> Iterator[str]:
@@ -192,12 +202,17 @@ def _options(work: Path) -> Iterator[str]:
             yield f"--customize-hook=copy-in {keyring} {Path(keyring).parent}"
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], work: Path, sources: list[str]) -> list[str]:
+    """Run mmdebstrap on these sources (none: its own default); return the errors it printed, [] if it succeeded."""
+    listed = work / "sources.list"
+    listed.write_text("".join(f"{line}\n" for line in sources))
     try:
         done = subprocess.run(
-            command,
-            capture_output=True,
+            [*command, str(listed)] if sources else command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             timeout=BOOTSTRAP_SECONDS,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -205,6 +220,7 @@ def _run(command: list[str]) -> None:
         )
     except subprocess.TimeoutExpired:
         raise BaseFailed(f"mmdebstrap did not end within {BOOTSTRAP_SECONDS} s") from None
-    if done.returncode != 0:
-        errors = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-        raise BaseFailed(f"mmdebstrap failed: {' '.join(errors[-3:]) or done.stderr.strip()[-300:]}")
+    if done.returncode == 0:
+        return []
+    errors = [line for line in done.stdout.splitlines() if line.startswith(("E:", "Err:"))]
+    return errors or [done.stdout.strip()[-300:] or f"exit code {done.returncode}"]

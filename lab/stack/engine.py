@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -130,6 +131,10 @@ def probe(candidate: Candidate) -> Engine:
             raise FileNotFoundError("no such socket")
         if not os.access(path, os.R_OK | os.W_OK):
             raise PermissionError("no permission to use the socket")
+        # The client library leaks the socket of a connection that was refused.
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(PROBE_SECONDS)
+            connection.connect(str(path))
     import docker
 
     with closing(

@@ -67,7 +67,7 @@ def ask(question: Question, address: tuple[str, int], seconds: float = ATTEMPT_S
                 if not piece or (kind == socket.SOCK_DGRAM and not question.expect.search(answer)):
                     return f"{question} answered {answer[:80]!r}"
     except OSError as error:
-        return f"{question}: {error.strerror or error}"
+        return f"{question} answered {answer[:80]!r}" if answer else f"{question}: {error.strerror or error}"
     return None
 
 

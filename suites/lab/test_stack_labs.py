@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from lab.stack import faults, leases, lifecycle, ports, readiness, sweep
+from lab.stack import accounts, faults, leases, lifecycle, ports, readiness, sweep
+from lab.stack.locks import identity
 from lab.stack.project import CHECKOUT_LABEL, LAB_LABEL, Lab
 from lab.stack.service import NotPublished, Service
 from suites.lab.stack_labs import running, temporary_lab
@@ -57,6 +58,7 @@ def answers(lab: Lab, service: Service) -> bool:
 
 
 def test_every_server_is_up_and_says_its_version(all_up: tuple[Lab, dict[str, Service]]) -> None:
+    """All servers outside profiles answer all their questions, and a version stands beside each."""
     lab, services = all_up
     assert set(services) == {name for name, server in lab.servers().items() if not server.profiles}
     assert all(answers(lab, service) for service in services.values())
@@ -64,8 +66,18 @@ def test_every_server_is_up_and_says_its_version(all_up: tuple[Lab, dict[str, Se
 
 
 def test_every_server_has_only_the_rights_it_needs(all_up: tuple[Lab, dict[str, Service]]) -> None:
+    """Read-only root, few capabilities, no new privileges, bounded memory, processes and logs."""
     # Measured: without any one of these the server does not do its work.
-    allowed = {"SETUID", "SETGID", "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SYS_CHROOT", "NET_BIND_SERVICE"}
+    allowed = {
+        "SETUID",
+        "SETGID",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "KILL",
+        "SYS_CHROOT",
+        "NET_BIND_SERVICE",
+    }
     for name, service in all_up[1].items():
         host = inspected(service)["HostConfig"]
         extra = {"AUDIT_WRITE"} if name == "openssh" else set()
@@ -81,6 +93,7 @@ def test_every_server_has_only_the_rights_it_needs(all_up: tuple[Lab, dict[str, 
 
 
 def test_every_published_port_is_on_loopback_alone(all_up: tuple[Lab, dict[str, Service]]) -> None:
+    """Nobody outside this machine reaches a server of the lab."""
     for name, service in all_up[1].items():
         bindings = inspected(service)["NetworkSettings"]["Ports"]
         addresses = {binding["HostIp"] for bound in bindings.values() for binding in bound or ()}
@@ -88,7 +101,10 @@ def test_every_published_port_is_on_loopback_alone(all_up: tuple[Lab, dict[str, 
         assert service.ports, name
 
 
-def test_ports_are_chosen_by_the_kernel_but_for_the_passive_range(all_up: tuple[Lab, dict[str, Service]]) -> None:
+def test_ports_are_chosen_by_the_kernel_but_for_the_passive_range(
+    all_up: tuple[Lab, dict[str, Service]],
+) -> None:
+    """A fixed port would keep a second lab from starting."""
     lab, services = all_up
     first, last = ports.passive_ports(lab)
     same = {port for s in services.values() for (port, _kind), (_host, at) in s.ports.items() if port == at}
@@ -96,6 +112,7 @@ def test_ports_are_chosen_by_the_kernel_but_for_the_passive_range(all_up: tuple[
 
 
 def test_everything_that_was_started_carries_the_labels(all_up: tuple[Lab, dict[str, Service]]) -> None:
+    """By its labels gc finds what was left behind: containers, networks, volumes."""
     lab, services = all_up
     client = lab.engine().client()
     try:
@@ -112,10 +129,9 @@ def test_everything_that_was_started_carries_the_labels(all_up: tuple[Lab, dict[
 
 
 def test_no_password_stands_in_a_log_or_an_environment(all_up: tuple[Lab, dict[str, Service]]) -> None:
-    from lab.stack.accounts import accounts
-
+    """Passwords are in the one mounted file alone."""
     lab, services = all_up
-    passwords = [account.password for account in accounts(lab).values()]
+    passwords = [account.password for account in accounts.accounts(lab).values()]
     for name, service in services.items():
         description = inspected(service)
         told = service.tail(1000) + str(description["Config"]) + str(description["Args"])
@@ -123,6 +139,7 @@ def test_no_password_stands_in_a_log_or_an_environment(all_up: tuple[Lab, dict[s
 
 
 def test_two_labs_run_side_by_side(memcached: Lab, tmp_path: Path) -> None:
+    """Each has its own ports, and taking one down leaves the other running."""
     with temporary_lab(tmp_path / "other") as other:
         here = lifecycle.services(memcached)["memcached"]
         there = lifecycle.up(other, ["memcached"])["memcached"]
@@ -135,6 +152,7 @@ def test_two_labs_run_side_by_side(memcached: Lab, tmp_path: Path) -> None:
 
 
 def test_two_labs_take_two_passive_ranges(tmp_path: Path) -> None:
+    """A range with a port in use is passed over; a remembered one is kept."""
     first = Lab.here(tmp_path / "one")
     first.root.mkdir()
     taken = ports.passive_ports(first)
@@ -145,11 +163,15 @@ def test_two_labs_take_two_passive_ranges(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_not_published_is_named_with_those_that_are(memcached: Lab) -> None:
-    with pytest.raises(NotPublished, match=r"memcached \(running\) does not publish 25/tcp: 11211/tcp, 11211/udp"):
+    """A mistyped port is told in a line."""
+    with pytest.raises(
+        NotPublished, match=r"memcached \(running\) does not publish 25/tcp: 11211/tcp, 11211/udp"
+    ):
         lifecycle.services(memcached)["memcached"].endpoint(25)
 
 
 def test_a_killed_server_refuses_and_comes_back(memcached: Lab) -> None:
+    """After a kill a client is refused at once; after a start the server answers, on new ports."""
     address = lifecycle.services(memcached)["memcached"].endpoint(11211)
     assert faults.kill(memcached, "memcached").exit_code() == 128 + signal.SIGKILL
     with pytest.raises(ConnectionRefusedError):
@@ -158,6 +180,7 @@ def test_a_killed_server_refuses_and_comes_back(memcached: Lab) -> None:
 
 
 def test_a_paused_server_accepts_and_is_silent(memcached: Lab) -> None:
+    """A frozen server is the slow peer that clients must give up on."""
     with faults.paused(memcached, "memcached") as frozen:
         assert frozen.state == "paused"
         question = memcached.servers()["memcached"].ready[0]
@@ -166,6 +189,7 @@ def test_a_paused_server_accepts_and_is_silent(memcached: Lab) -> None:
 
 
 def test_a_disconnected_server_is_cut_off_until_it_is_connected(memcached: Lab) -> None:
+    """The network is taken away and given back, under the server's own name."""
     before = lifecycle.services(memcached)["memcached"]
     faults.disconnect(memcached, "memcached")
     assert not _reachable(memcached, before)
@@ -180,6 +204,7 @@ def _reachable(lab: Lab, service: Service) -> bool:
 
 
 def test_a_fault_that_cannot_be_done_says_why(memcached: Lab) -> None:
+    """A server that is not there, or is in another state than the fault needs."""
     with pytest.raises(faults.FaultFailed, match=r"dnsmasq is not there: erle up dnsmasq"):
         faults.kill(memcached, "dnsmasq")
     with pytest.raises(faults.FaultFailed, match="is not paused"):
@@ -187,6 +212,7 @@ def test_a_fault_that_cannot_be_done_says_why(memcached: Lab) -> None:
 
 
 def test_gc_removes_the_lab_of_a_checkout_that_is_gone(tmp_path: Path, memcached: Lab) -> None:
+    """Containers and networks of a deleted folder go; those of another lab stay."""
     with temporary_lab(tmp_path / "deleted") as deleted:
         lifecycle.up(deleted, ["memcached"])
         shutil.rmtree(deleted.root)
@@ -197,6 +223,7 @@ def test_gc_removes_the_lab_of_a_checkout_that_is_gone(tmp_path: Path, memcached
 
 
 def test_gc_removes_throw_away_containers_of_dead_runners(memcached: Lab) -> None:
+    """The label names the process that the container must not outlive."""
     client = memcached.engine().client()
     image = lifecycle.services(memcached)["memcached"].image
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
@@ -214,10 +241,11 @@ def test_gc_removes_throw_away_containers_of_dead_runners(memcached: Lab) -> Non
 
 
 def test_gc_cleans_up_after_a_run_of_another_checkout_that_was_killed(tmp_path: Path, memcached: Lab) -> None:
+    """One checkout's gc tidies them all."""
     with temporary_lab(tmp_path / "other") as other:
         lifecycle.up(other, ["memcached"])
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-            holder = leases.Holder("x", process.pid, leases.identity(process.pid) or "", ("memcached",))
+            holder = leases.Holder("x", process.pid, identity(process.pid) or "", ("memcached",))
         leases.write(other, leases.Book([holder], set(), {"memcached"}))
         sweep.sweep(memcached)
         assert running(other) == set()

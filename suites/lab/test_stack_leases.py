@@ -36,6 +36,7 @@ def ended_pid() -> tuple[int, str]:
 
 
 def test_identity_tells_a_process_from_a_later_one_with_its_pid() -> None:
+    """The kernel gives a pid again; start time and boot tell the two apart."""
     known = identity(os.getpid())
     assert known is not None
     assert is_alive(os.getpid(), known)
@@ -43,10 +44,12 @@ def test_identity_tells_a_process_from_a_later_one_with_its_pid() -> None:
 
 
 def test_a_process_that_ended_is_not_alive() -> None:
+    """Its pid is free, or another's."""
     assert not is_alive(*ended_pid())
 
 
 def test_a_process_that_nobody_has_waited_for_is_not_alive() -> None:
+    """A zombie still has its entry under /proc, and holds nothing any more."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     known = identity(process.pid) or "gone"
     until(lambda: not is_alive(process.pid, known), "the zombie counts as ended")
@@ -54,6 +57,7 @@ def test_a_process_that_nobody_has_waited_for_is_not_alive() -> None:
 
 
 def test_dead_holders_are_struck_off_and_living_ones_stay() -> None:
+    """One living holder is enough for everything to stay."""
     mine = leases.Holder("a", os.getpid(), identity(os.getpid()) or "", ("postfix",))
     dead = leases.Holder("b", *ended_pid(), ("postfix",))
     book = leases.Book([mine, dead], set(), {"postfix"})
@@ -63,10 +67,12 @@ def test_dead_holders_are_struck_off_and_living_ones_stay() -> None:
 
 
 def test_what_erle_up_brought_outlives_every_lease() -> None:
+    """Only what leases brought goes with the last of them."""
     assert leases.Book([], {"postfix"}, {"postfix", "nginx"}).unneeded() == {"nginx"}
 
 
 def test_a_book_that_a_crash_cut_short_reads_as_empty(tmp_path: Path) -> None:
+    """A damaged file must not keep every later command from running."""
     lab = Lab.here(tmp_path)
     lab.state.mkdir()
     (lab.state / "leases.json").write_text('{"holders": [', encoding="utf-8")
@@ -74,6 +80,7 @@ def test_a_book_that_a_crash_cut_short_reads_as_empty(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_held_by_one_and_freed_by_its_death(tmp_path: Path) -> None:
+    """A second asker is told; after SIGKILL the lock is free at once."""
     lab = Lab.here(tmp_path)
     with locked(lab, "own"), pytest.raises(Busy), locked(lab, "own", seconds=0):
         pass
@@ -90,6 +97,7 @@ def test_a_lock_is_held_by_one_and_freed_by_its_death(tmp_path: Path) -> None:
 
 @pytest.mark.docker
 def test_a_lease_brings_up_and_takes_down_what_it_names(lab: Lab) -> None:
+    """Nothing runs before and nothing after."""
     with leases.Lease(lab, ["memcached"]) as lease:
         assert set(lease.services) == {"memcached"}
         assert running(lab) == {"memcached"}
@@ -99,6 +107,7 @@ def test_a_lease_brings_up_and_takes_down_what_it_names(lab: Lab) -> None:
 
 @pytest.mark.docker
 def test_an_exception_inside_a_lease_takes_the_stack_down(lab: Lab) -> None:
+    """Ctrl-C ends a run in the middle of anything."""
     with pytest.raises(KeyboardInterrupt), leases.Lease(lab, ["memcached"]):
         raise KeyboardInterrupt
     assert lifecycle.services(lab) == {}
@@ -106,6 +115,7 @@ def test_an_exception_inside_a_lease_takes_the_stack_down(lab: Lab) -> None:
 
 @pytest.mark.docker
 def test_processes_share_one_lab_and_the_last_one_takes_it_down(lab: Lab) -> None:
+    """Workers get the same containers; those who leave early take nothing with them."""
     workers = [holder(lab, "memcached") for _ in range(3)]
     containers = [ready(worker) for worker in workers]
     assert containers[0]
@@ -118,6 +128,7 @@ def test_processes_share_one_lab_and_the_last_one_takes_it_down(lab: Lab) -> Non
 
 @pytest.mark.docker
 def test_the_next_command_cleans_up_after_a_killed_runner(lab: Lab) -> None:
+    """A runner that was killed cannot clean up: `tidy`, first in every command, does."""
     runner = holder(lab, "memcached")
     assert ready(runner)
     assert cut_down(runner) == -signal.SIGKILL
@@ -129,6 +140,7 @@ def test_the_next_command_cleans_up_after_a_killed_runner(lab: Lab) -> None:
 
 @pytest.mark.docker
 def test_a_living_holder_keeps_what_it_shares_with_a_killed_one(lab: Lab) -> None:
+    """Cleaning up after one runner must not pull the servers from under another."""
     killed, living = holder(lab, "memcached"), holder(lab, "memcached")
     assert ready(killed) == ready(living)
     assert cut_down(killed) == -signal.SIGKILL
@@ -140,6 +152,7 @@ def test_a_living_holder_keeps_what_it_shares_with_a_killed_one(lab: Lab) -> Non
 
 @pytest.mark.docker
 def test_erle_up_stays_and_a_lease_on_top_takes_down_only_its_own(lab: Lab) -> None:
+    """A run beside `erle up` leaves that server as it found it, not even restarted."""
     stay = leases.up_to_stay(lab, ["memcached"])["memcached"]
     with leases.Lease(lab, ["memcached", "dnsmasq"]):
         assert running(lab) == {"memcached", "dnsmasq"}
@@ -152,6 +165,7 @@ def test_erle_up_stays_and_a_lease_on_top_takes_down_only_its_own(lab: Lab) -> N
 
 @pytest.mark.docker
 def test_a_second_up_reuses_what_runs(lab: Lab) -> None:
+    """The same container, started once."""
     first = leases.up_to_stay(lab, ["memcached"])["memcached"]
     second = leases.up_to_stay(lab, ["memcached"])["memcached"]
     assert second.container == first.container
@@ -160,6 +174,7 @@ def test_a_second_up_reuses_what_runs(lab: Lab) -> None:
 
 @pytest.mark.docker
 def test_erle_down_spares_what_a_run_is_using_unless_forced(lab: Lab) -> None:
+    """The message names the server and the process that holds it."""
     with leases.Lease(lab, ["memcached"]):
         with pytest.raises(leases.InUse, match=rf"memcached \(pid {os.getpid()}\)"):
             leases.release(lab)
