@@ -30,19 +30,26 @@ def test_writing_ten_thousand_verdicts(benchmark: BenchmarkFixture, tmp_path: Pa
     assert written.octets <= 15_000_000
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of 10,000 verdicts."""
+    base = tmp_path_factory.mktemp("large")
+    write_html(read_run(write_run(base / "results", ten_thousand())), base / "html")
+    return base / "html"
+
+
 @pytest.mark.skipif(programs() is None, reason=MISSING)
 @pytest.mark.parametrize("page", ["index.html", "matrix/smtp-client.html"])
-def test_opening_ten_thousand_verdicts(benchmark: BenchmarkFixture, tmp_path: Path, page: str) -> None:
-    """From the address to the end of the load event, in a fresh browser each time."""
-    write_html(read_run(write_run(tmp_path, ten_thousand())), tmp_path / "html")
+def test_opening_ten_thousand_verdicts(benchmark: BenchmarkFixture, large: Path, page: str) -> None:
+    """From the address to the end of the load event, as the browser itself has it in `load_seconds`."""
     seconds: list[float] = []
+    with Browser() as browser:
+        browser.emulate(1280, 900)
 
-    def load() -> None:
-        with Browser() as browser:
-            browser.emulate(1280, 900)
-            browser.go(tmp_path / "html" / page)
+        def load() -> None:
+            browser.go(large / page)
             seconds.append(browser.load_seconds())
 
-    benchmark.pedantic(load, rounds=3)  # type: ignore[no-untyped-call]  # no annotations, as above
+        benchmark.pedantic(load, rounds=5)  # type: ignore[no-untyped-call]  # no annotations, as above
     benchmark.extra_info["load_seconds"] = seconds
     assert max(seconds) <= 2

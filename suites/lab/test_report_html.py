@@ -16,6 +16,7 @@ import pytest
 
 from lab.judge.checked_json import RunError
 from lab.judge.report.html import kept_transcripts, write_html
+from lab.judge.report.links import slug
 from lab.judge.report.output import OutputError
 from lab.judge.runs import read_run
 from suites.lab.synthetic_runs import Plan, verdict_row, write_run, write_transcript
@@ -224,6 +225,29 @@ def test_a_stream_cut_at_every_octet_is_read_as_lines(tmp_path: Path) -> None:
     text = (tmp_path / "html" / "transcripts" / "t.html").read_text("utf-8")
     assert text.count("250 good<") == 9
     assert "90 octets in 90 segments" in text
+
+
+def test_file_names_are_safe_and_never_shared() -> None:
+    """Different ids have different pages, also where a file system folds case; none can climb out of its folder."""
+    ids = [
+        "a-b",
+        "a b",
+        "A-B",
+        "a/b",
+        "",
+        "..",
+        ".",
+        "/etc/passwd",
+        "x" * 200 + "1",
+        "x" * 200 + "2",
+        "ü",
+        "\ud800",
+        "con\x00",
+    ]
+    names = [slug(one) for one in ids]
+    assert len({name.casefold() for name in names}) == len(ids)
+    assert all(re.fullmatch(r"[a-z0-9_][a-z0-9._-]{0,100}", name) for name in names)
+    assert names[0] == "a-b"
 
 
 def test_many_transcripts_are_thinned_to_the_telling_ones(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def slug(words: str) -> str:
     A text that is such a name already keeps its look; any other gets a digest at its end.
     """
     plain = re.sub(r"[^a-z0-9_.-]+", "-", words.lower()).strip(".-")[:_LONGEST]
-    if plain == words:
+    if plain and plain == words:
         return plain
     return f"{plain}-{hashlib.sha256(words.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
 
