@@ -30,6 +30,9 @@ class Mailbox(Protocol):
     def senders(self, token: str) -> list[str]:
         """The reverse-path of each of these messages, without brackets; empty for the null one."""
 
+    def recipients(self, token: str) -> list[str]:
+        """The addresses with the token, as the server understood them."""
+
 
 def wait_for(mailbox: Mailbox, token: str, *, timeout: float = 10.0, count: int = 1) -> list[bytes]:
     """The token's messages, as soon as there are ``count``; what is there when the time is over."""
@@ -78,6 +81,11 @@ class ImapMailbox:
         heads = [octets.partition(b"\r\n\r\n")[0] for octets in self.find(token)]
         lines = [re.match(rb"(?i)Return-Path:\s*<([^\r\n]*)>", head) for head in heads]
         return [line[1].decode("utf-8", "backslashreplace") if line else "no Return-Path" for line in lines]
+
+    def recipients(self, token: str) -> list[str]:
+        """What the X-Original-To fields say, which postfix puts on top for the address of RCPT."""
+        fields = [re.search(rb"(?im)^X-Original-To: ([^\r\n]*)", octets) for octets in self.find(token)]
+        return [field[1].decode("utf-8", "backslashreplace") for field in fields if field]
 
     def open(self) -> None:
         """Log in and note which UID comes next: what earlier runs left is no business of this one.
@@ -157,13 +165,22 @@ class FolderMailbox:
 
     def find(self, token: str) -> list[bytes]:
         """Messages with a recipient whose address holds the token."""
-        return [
-            (self._directory / str(envelope["file"])).read_bytes() for envelope in self.envelopes(token)
-        ]
+        return [(self._directory / str(envelope["file"])).read_bytes() for envelope in self.envelopes(token)]
 
     def senders(self, token: str) -> list[str]:
         """What the envelopes say."""
         return [str(envelope["from"]) for envelope in self.envelopes(token)]
+
+    def recipients(self, token: str) -> list[str]:
+        """What the envelopes say."""
+        lists = [envelope["to"] for envelope in self.envelopes(token)]
+        return [
+            address
+            for addresses in lists
+            if isinstance(addresses, list)
+            for address in addresses
+            if token in address
+        ]
 
     def envelopes(self, token: str) -> list[dict[str, object]]:
         """The envelopes, as the server understood them, of the token's messages."""
