@@ -45,6 +45,7 @@ _PAD: Final = 6.0
 _HEIGHT: Final = 20
 # White on each of these has a contrast of at least 4.5 to 1.
 _COLOURS: Final = {"good": "#17703f", "fair": "#8a5a00", "bad": "#b3141b", "unknown": "#5b636c"}
+_FONTS: Final = "Verdana,DejaVu Sans,Geneva,sans-serif"
 _LABEL: Final = "#3c434b"
 
 
@@ -59,53 +60,23 @@ def badge(label: str, message: str, colour: str) -> str:
     left, right = (round(width(one) + 2 * _PAD, 1) for one in (label, message))
     whole = round(left + right, 1)
     said = f"{label}: {message}"
-    svg = ET.Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "width": str(whole),
-            "height": str(_HEIGHT),
-            "viewBox": f"0 0 {whole} {_HEIGHT}",
-            "role": "img",
-            "aria-label": said,
-        },
-    )
+    # Square corners: rounded ones need an id, and two badges drawn into one page would share it.
+    svg = ET.Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria-label": said})
+    _set(svg, width=whole, height=_HEIGHT, viewBox=f"0 0 {whole} {_HEIGHT}")
     ET.SubElement(svg, "title").text = said
-    clip = ET.SubElement(svg, "clipPath", {"id": "round"})
-    ET.SubElement(clip, "rect", {"width": str(whole), "height": str(_HEIGHT), "rx": "3"})
-    boxes = ET.SubElement(svg, "g", {"clip-path": "url(#round)"})
-    ET.SubElement(boxes, "rect", {"width": str(left), "height": str(_HEIGHT), "fill": _LABEL})
-    ET.SubElement(
-        boxes,
-        "rect",
-        {
-            "x": str(left),
-            "width": str(right),
-            "height": str(_HEIGHT),
-            "fill": _COLOURS[colour],
-        },
-    )
-    texts = ET.SubElement(
-        svg,
-        "g",
-        {
-            "fill": "#ffffff",
-            "font-family": "Verdana,DejaVu Sans,Geneva,sans-serif",
-            "font-size": "11",
-        },
-    )
-    for start, box, words in ((0.0, left, label), (left, right, message)):
-        ET.SubElement(
-            texts,
-            "text",
-            {
-                "x": str(round(start + _PAD, 1)),
-                "y": "14",
-                "textLength": str(round(box - 2 * _PAD, 1)),
-                "lengthAdjust": "spacingAndGlyphs",
-            },
-        ).text = words
+    for start, room, fill in ((0.0, left, _LABEL), (left, right, _COLOURS[colour])):
+        _set(ET.SubElement(svg, "rect"), x=start, width=room, height=_HEIGHT, fill=fill)
+    texts = ET.SubElement(svg, "g", {"fill": "#ffffff", "font-family": _FONTS, "font-size": "11"})
+    for start, room, words in ((0.0, left, label), (left, right, message)):
+        drawn = ET.SubElement(texts, "text", {"lengthAdjust": "spacingAndGlyphs"})
+        _set(drawn, x=round(start + _PAD, 1), y=14, textLength=round(room - 2 * _PAD, 1))
+        drawn.text = words
     return ET.tostring(svg, encoding="unicode") + "\n"
+
+
+def _set(element: ET.Element, **attributes: str | float) -> None:
+    for name, value in attributes.items():
+        element.set(name, str(value))
 
 
 def _grade(tally: Tally) -> str:

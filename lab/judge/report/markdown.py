@@ -19,22 +19,23 @@ from lab.judge.runs import Run
 _FINDINGS: Final = 15
 _CHANGES: Final = 20
 _LONGEST: Final = 300
+_VERSION: Final = 24
 
 
-def code(value: str) -> str:
+def code(value: str, longest: int = _LONGEST) -> str:
     """Any text as a code span: on one line, shortened, and fenced by more backticks than it holds (CommonMark 6.1)."""
     line = visible.text(" ".join(value.split()))
-    if len(line) > _LONGEST:
-        line = f"{line[:_LONGEST]}…"
+    if len(line) > longest:
+        line = f"{line[:longest]}…"
     runs = [len(run) for run in re.findall("`+", line)]
     fence = "`" * (max(runs, default=0) + 1)
     pad = " " if not line or line[0] in "` " or line[-1] in "` " else ""
     return f"{fence}{pad}{line}{pad}{fence}" if line else "–"
 
 
-def cell(value: str) -> str:
+def cell(value: str, longest: int = _LONGEST) -> str:
     """A code span that may stand in a table: there, a bar ends the cell even within a span."""
-    return code(value).replace("|", "\\|")
+    return code(value, longest).replace("|", "\\|")
 
 
 def markdown(run: Run, comparison: Comparison | None = None) -> str:
@@ -82,7 +83,7 @@ def _table(model: Model) -> Iterator[str]:
             clauses = model.clauses_tally(subject, section.clauses)
             numbers = " | ".join(str(counts.get(one.word, 0) or "") for one in seen)
             yield (
-                f"| {cell(subject.name)} {subject.role} | {cell(model.version(subject))} | {numbers} "
+                f"| {cell(subject.name)} {subject.role} | {cell(model.version(subject), _VERSION)} | {numbers} "
                 f"| {clauses.passed} of {clauses.answered} |"
             )
     yield ""
