@@ -13,13 +13,14 @@ import pytest
 
 from lab.errors import LabError
 from lab.judge import selection as options
-from lab.judge.cases import Case, case_of, parametrize, wanted
+from lab.judge.cases import Case, case_of, parametrize, protocol_of, wanted
 from lab.judge.evidence import Evidence
 from lab.judge.ledger import Clause
 from lab.judge.recorder import COULD_NOT_RUN, Recorder
 from lab.judge.results import new_run_id
 from lab.judge.rows import Row
 from lab.judge.selection import Selection
+from lab.judge.suite import Suite
 from lab.judge.verdict import Blocked, Unsupported, Verdict
 
 SELECTION = pytest.StashKey[Selection]()
@@ -27,8 +28,10 @@ RUN_DIRECTORY = pytest.StashKey[Path]()
 RECORDER = pytest.StashKey[Recorder]()
 CASE = pytest.StashKey[Case | None]()
 EVIDENCE = pytest.StashKey[Evidence]()
-#: The protocols of which this run has cases.
+#: The protocols whose servers this run needs.
 ASKED = pytest.StashKey[frozenset[str]]()
+#: The fixture (lab/judge/fixtures.py) through which a test that is no case asks for its suite's servers.
+SERVICES_FIXTURE = "reference_services"
 #: What fixtures learn of the peers, by name, and of the engine (under ``ENGINE``).
 PEER_NOTES = pytest.StashKey[dict[str, dict[str, str]]]()
 
@@ -108,11 +111,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # controls vouch for the oracle of a run; without cases there is nothing to vouch for
         dropped += [item for item in kept if item.get_closest_marker("control") is not None]
         kept = [item for item in kept if item.get_closest_marker("control") is None]
-    config.stash[ASKED] = frozenset(
-        case.suite.protocol for item in kept if (case := item.stash[CASE]) is not None
-    )
+    config.stash[ASKED] = frozenset(suite.protocol for item in kept if (suite := _asking(item, selection)))
     config.hook.pytest_deselected(items=dropped)
     items[:] = sorted(kept, key=_control_order)
+
+
+def _asking(item: pytest.Item, selection: Selection) -> Suite | None:
+    """The suite whose servers an item needs: that of a case, or of another test that asks for them by a fixture."""
+    if (case := item.stash[CASE]) is not None:
+        return case.suite
+    asks = SERVICES_FIXTURE in getattr(item, "fixturenames", ())
+    return protocol_of(item.path, selection) if asks else None
 
 
 def _control_order(item: pytest.Item) -> int:
@@ -191,7 +200,8 @@ def _binding(clauses: tuple[Clause, ...]) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).strip()
+    # pytest adds how it evaluated the assertion; the case's own message says what was seen
+    text = str(error).partition("\nassert ")[0].strip()
     if not isinstance(error, (AssertionError, Blocked, Unsupported, LabError)):
         text = f"{type(error).__name__}: {text}"
     return text[:REASON_LIMIT] or type(error).__name__

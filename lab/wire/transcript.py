@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Literal
@@ -23,6 +23,8 @@ Kind = Literal["open", "data", "eof", "reset", "tls", "fault", "note"]
 MEMORY_LIMIT = 32 * 1024 * 1024
 #: Longest stretch of data one event keeps in a written transcript; longer ones are folded.
 WRITTEN_LIMIT = 16 * 1024
+#: Seconds within which segments of one side are written as one event that says how many they were.
+SEGMENT_GAP = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,27 @@ class Transcript:
         with partial.open("w", encoding="ascii") as out:
             head = {"client": self.client, "server": self.server, "started": self.started.isoformat()}
             out.write(json.dumps(head) + "\n")
-            for event in self.events():
-                out.write(json.dumps(_written(event, secrets)) + "\n")
+            for event, segments in _joined(self.events()):
+                row = _written(event, secrets)
+                if segments > 1:
+                    row["segments"] = segments
+                out.write(json.dumps(row) + "\n")
         partial.replace(path)
+
+
+def _joined(events: Iterator[Event]) -> Iterator[tuple[Event, int]]:
+    """Data events of one side that follow each other at once as one event, with how many they were."""
+    run: list[Event] = []
+    for event in events:
+        if run and (event.kind != "data" or event.side != run[0].side or event.time - run[-1].time > SEGMENT_GAP):
+            yield replace(run[0], data=b"".join(part.data for part in run)), len(run)
+            run = []
+        if event.kind == "data":
+            run.append(event)
+        else:
+            yield event, 1
+    if run:
+        yield replace(run[0], data=b"".join(part.data for part in run)), len(run)
 
 
 def _written(event: Event, secrets: list[bytes]) -> dict[str, object]:
