@@ -42,6 +42,9 @@ def run(
     """
     plugin = find_plugin("compose")
     command = [str(plugin.path), "--project-name", lab.name, "--project-directory", str(lab.root)]
+    # The servers of a profile are named when they are wanted; Compose knows them only with their profile switched on.
+    profiles = sorted({profile for server in lab.servers().values() for profile in server.profiles})
+    command += [word for profile in profiles for word in ("--profile", profile)]
     command += ["--file", str(lab.compose_file), "--ansi", "never", "--progress", "plain", *arguments]
     environment: Mapping[str, str] = {**engine.environment(), **variables(lab)}
     try:

@@ -28,10 +28,14 @@ class Busy(LabError):
 def locked(lab: Lab, name: str, seconds: float = PATIENCE_SECONDS) -> Iterator[int]:
     """Hold the lab's lock of that name; yield its descriptor, which a child may inherit to hold it on.
 
-    Raises `Busy` after `seconds`; 0 asks once.
+    Raises `Busy` after `seconds` (0 asks once), `LabError` where the state folder cannot be written.
     """
     make_state(lab)
-    handle = os.open(lab.state / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    path = lab.state / f"{name}.lock"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise LabError(f"{path} cannot be written: {error.strerror}") from error
     try:
         _take(handle, name, time.monotonic() + seconds)
         yield handle

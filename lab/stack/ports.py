@@ -14,8 +14,8 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.stack.project import Lab, make_state
 
-# Ten were too few for 20 transfers at once; each costs the engine one small process.
-COUNT = 48
+# Ten were too few for 20 transfers at once; each costs the engine a process and some 50 ms.
+COUNT = 40
 # Below the ephemeral ports of Linux (32768 up), so that no client's port falls into the range.
 LOWEST, HIGHEST = 20000, 32000
 ADDRESS = "127.0.0.1"

@@ -55,6 +55,7 @@ class Server:
     profiles: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     architecture: str | None = None
+    head_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ def _server(name: str, service: Mapping[str, Any]) -> Server:  # Any: as above
         profiles=tuple(service.get("profiles", ())),
         depends_on=tuple(service.get("depends_on", ())),
         architecture=own.get("architecture"),
+        head_start=bool(own.get("head-start", False)),
     )
 
 
