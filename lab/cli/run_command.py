@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
+from concurrent import futures
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from lab.judge.recorder import Recorder
     from lab.judge.rows import Row
     from lab.judge.suite import Suite
-    from lab.stack.project import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 #: pytest without its own terminal, whose options in pyproject.toml it would then not know.
@@ -110,24 +111,33 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         if given:
             words.append(f"{option}={given}")
     words += [f"--profile={profile}", "--only-cases"]
+    if profile == "deep":
+        seed = secrets.randbelow(2**32)
+        print(f"the properties' seed is {seed}")
+        words.append(f"--hypothesis-seed={seed}")
     if jobs > 1:
         words += ["-n", str(jobs), "--dist", "loadgroup"]
-    return _Front(suites, words, peers=peers, yes=yes or bool(os.environ.get("CI"))).run()
+    return _Front(suites, words, peers=peers, jobs=jobs, yes=yes or bool(os.environ.get("CI"))).run()
 
 
 class _Front:
     """One run from the command line."""
 
-    def __init__(self, suites: tuple[Suite, ...], words: list[str], *, peers: str, yes: bool) -> None:
+    def __init__(
+        self, suites: tuple[Suite, ...], words: list[str], *, peers: str, jobs: int, yes: bool
+    ) -> None:
         from rich.console import Console
 
         self._suites = suites
         self._words = words
         self._peers = peers
+        self._jobs = jobs
         self._yes = yes
+        self._servers: futures.Future[object] | None = None
         self._left_out: list[str] = []
         self._console = Console(highlight=False)
         self._progress: Progress | None = None
+        self._trouble: LabError | None = None
         self.recorder: Recorder | None = None
 
     def run(self) -> int:
@@ -137,24 +147,40 @@ class _Front:
             return self._judge()
 
     def _bring_up(self, stack: contextlib.ExitStack) -> None:
+        """Begin to bring up the servers: that goes on while pytest collects the cases."""
         from lab.stack.engine import EngineMissing
         from lab.stack.leases import Lease
         from lab.stack.progress import Lines
         from lab.stack.project import Lab
 
-        lab: Lab = Lab.here(ROOT)
+        lab = Lab.here(ROOT)
         wanted = sorted({name for suite in self._suites for name in suite.services})
+        lease = Lease(lab, wanted, progress=Lines(), yes=self._yes)
         try:
-            stack.enter_context(Lease(lab, wanted, progress=Lines(), yes=self._yes))
-        except EngineMissing as error:
-            self._peers = "embedded"
-            self._left_out.append(f"verdicts against reference servers ({', '.join(wanted)}): {error}")
-            self._console.print(f"{error}\n{error.remedy or ''}", style="yellow", soft_wrap=True)
-            self._console.print(
-                "Carrying on with embedded peers: without reference servers no verdict can be disputed, and cases "
-                "that only a reference server can answer are left out.",
-                style="yellow",
-            )
+            lab.engine()
+        except EngineMissing:
+            # asks, or installs unasked with --yes; nothing is judged before that has an end
+            try:
+                stack.enter_context(lease)
+            except LabError as error:
+                self._do_without_engine(error, wanted)
+            return
+        bringing = futures.ThreadPoolExecutor(1, thread_name_prefix="bring-up")
+        stack.callback(bringing.shutdown)
+        self._servers = bringing.submit(stack.enter_context, lease)
+        if self._jobs > 1:
+            # workers collect by themselves and ask for the servers at once
+            self._servers.result()
+
+    def _do_without_engine(self, error: LabError, wanted: list[str]) -> None:
+        self._peers = "embedded"
+        self._left_out.append(f"verdicts against reference servers ({', '.join(wanted)}): {error}")
+        self._console.print(f"{error}\n  do: {error.remedy}", style="yellow", markup=False, soft_wrap=True)
+        self._console.print(
+            "Carrying on with embedded peers: without reference servers no verdict can be disputed, and cases that "
+            "only a reference server can answer are left out.",
+            style="yellow",
+        )
 
     def _judge(self) -> int:
         import pytest
@@ -168,8 +194,9 @@ class _Front:
             code = int(pytest.main(words, plugins=[self]))
         finally:
             self._progress.stop()
-        if self.recorder is not None and self.recorder.trouble is not None:
-            raise self.recorder.trouble
+        trouble = self._trouble or (self.recorder.trouble if self.recorder is not None else None)
+        if trouble is not None:
+            raise trouble
         if self.recorder is None or not self.recorder.rows:
             return self._nothing_ran(code)
         rows = self.recorder.rows
@@ -230,7 +257,14 @@ class _Front:
         self.recorder = recorder
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """The number of cases is known (with workers, they count by themselves)."""
+        """The number of cases is known (with workers, they count by themselves), and the servers are needed now."""
+        if self._servers is not None:
+            try:
+                self._servers.result()
+            except LabError as error:
+                self._trouble = error
+                session.shouldstop = str(error)
+                return
         if self._progress is not None:
             self._progress.start(len(session.items))
 

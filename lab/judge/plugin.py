@@ -60,10 +60,18 @@ def pytest_configure(config: pytest.Config) -> None:
     base = Path(config.getoption("--results") or config.rootpath / "results")
     config.stash[RUN_DIRECTORY] = base / new_run_id()
     config.stash[RECORDER] = Recorder(
-        config.stash[RUN_DIRECTORY], config.stash[SELECTION], config.invocation_params.args
+        config.stash[RUN_DIRECTORY],
+        config.stash[SELECTION],
+        config.invocation_params.args,
+        seed=_seed(config),
     )
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_HandOver(config.stash[RUN_DIRECTORY]), "erle-hand-over")
+
+
+def _seed(config: pytest.Config) -> int:
+    """The properties' seed; 0 where each search is the same in every run."""
+    return int(config.getoption("hypothesis_seed", default=None) or 0)
 
 
 class _HandOver:

@@ -29,10 +29,13 @@ Listener = Callable[[Row], None]
 class Recorder:
     """Gathers what a run says and writes it down."""
 
-    def __init__(self, directory: Path, selection: Selection, command: Sequence[object]) -> None:
+    def __init__(
+        self, directory: Path, selection: Selection, command: Sequence[object], *, seed: int
+    ) -> None:
         self._writer = RunWriter(directory)
         self._selection = selection
         self._command = [str(word) for word in command]
+        self._seed = seed
         self._attempts: defaultdict[str, list[Row]] = defaultdict(list)
         self._order: list[str] = []
         self.rows: list[Row] = []
@@ -173,7 +176,7 @@ class Recorder:
             "version": importlib.metadata.version("erle-lab"),
             "exit": code,
             "interrupted": self.interrupted,
-            "seed": 0,
+            "seed": self._seed,
             "profile": self._selection.profile,
             "engine": self.engine,
             "suites": suites,
