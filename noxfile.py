@@ -65,7 +65,7 @@ def conformance(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure, one thing at a time: the lab itself, and the suites' benchmarks."""
     prepare(session)
-    files = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("suites/*/test_benchmarks.py"))]
+    files = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("suites/*/test_*benchmark*.py"))]
     if not files:
         session.skip("there are no benchmarks")
     # Measurements never run beside other tests.

@@ -252,6 +252,7 @@ class _Front:
 
         recorder = session.config.stash[RECORDER]
         recorder.left_out += self._left_out
+        recorder.command = ["./erle", *sys.argv[1:]]
         if self._progress is not None:
             recorder.listeners.append(self._take)
         self.recorder = recorder

@@ -95,7 +95,8 @@ def _first_line(command: tuple[str, ...]) -> str:
     if program is None:
         return "not installed"
     answer = subprocess.run([program, *command[1:]], capture_output=True, text=True, timeout=10, check=False)
-    return answer.stdout.partition("\n")[0].strip() or "unknown"
+    # "curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/…": the program and its number are enough
+    return answer.stdout.partition("\n")[0].partition(" (")[0].strip() or "unknown"
 
 
 def load_catalogue(path: Path) -> tuple[Implementation, ...]:

@@ -34,7 +34,8 @@ class Recorder:
     ) -> None:
         self._writer = RunWriter(directory)
         self._selection = selection
-        self._command = [str(word) for word in command]
+        #: The words the user typed.
+        self.command = [str(word) for word in command]
         self._seed = seed
         self._attempts: defaultdict[str, list[Row]] = defaultdict(list)
         self._order: list[str] = []
@@ -172,7 +173,7 @@ class Recorder:
         judged = {(row["protocol"], row["role"], row["implementation"]) for row in self.rows}
         rows = [row for row in self._selection.rows if (row.protocol, row.role, row.name) in judged]
         return {
-            "command": self._command,
+            "command": self.command,
             "version": importlib.metadata.version("erle-lab"),
             "exit": code,
             "interrupted": self.interrupted,

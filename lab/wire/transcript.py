@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 Side = Literal["client", "server", "lab"]
+SIDES: tuple[Side, ...] = ("client", "server", "lab")
 Kind = Literal["open", "data", "eof", "reset", "tls", "fault", "note"]
 
 #: Octets held in memory before the rest of a conversation goes to a temporary file.
@@ -128,19 +129,21 @@ class Transcript:
         with partial.open("w", encoding="ascii") as out:
             head = {"client": self.client, "server": self.server, "started": self.started.isoformat()}
             out.write(json.dumps(head) + "\n")
-            for event, segments in _joined(self.events()):
-                row = _written(event, secrets)
+            for event, segments in _joined(_masked(list(self.events()), secrets)):
+                row = _written(event)
                 if segments > 1:
                     row["segments"] = segments
                 out.write(json.dumps(row) + "\n")
         partial.replace(path)
 
 
-def _joined(events: Iterator[Event]) -> Iterator[tuple[Event, int]]:
+def _joined(events: Iterable[Event]) -> Iterator[tuple[Event, int]]:
     """Data events of one side that follow each other at once as one event, with how many they were."""
     run: list[Event] = []
     for event in events:
-        if run and (event.kind != "data" or event.side != run[0].side or event.time - run[-1].time > SEGMENT_GAP):
+        if run and (
+            event.kind != "data" or event.side != run[0].side or event.time - run[-1].time > SEGMENT_GAP
+        ):
             yield replace(run[0], data=b"".join(part.data for part in run)), len(run)
             run = []
         if event.kind == "data":
@@ -151,10 +154,26 @@ def _joined(events: Iterator[Event]) -> Iterator[tuple[Event, int]]:
         yield replace(run[0], data=b"".join(part.data for part in run)), len(run)
 
 
-def _written(event: Event, secrets: list[bytes]) -> dict[str, object]:
+def _masked(events: list[Event], secrets: list[bytes]) -> Iterator[Event]:
+    """The events with asterisks for each secret, however a side's segments cut it."""
+    shown: dict[Side, bytes] = {}
+    for side in SIDES:
+        whole = b"".join(event.data for event in events if event.side == side and event.kind == "data")
+        for secret in secrets:
+            whole = whole.replace(secret, b"*" * len(secret))
+        shown[side] = whole
+    position = dict.fromkeys(SIDES, 0)
+    for event in events:
+        if event.kind != "data":
+            yield event
+            continue
+        start = position[event.side]
+        position[event.side] = start + len(event.data)
+        yield replace(event, data=shown[event.side][start : position[event.side]])
+
+
+def _written(event: Event) -> dict[str, object]:
     data = event.data
-    for secret in secrets:
-        data = data.replace(secret, b"*" * len(secret))
     row: dict[str, object] = {"t": round(event.time, 6), "from": event.side, "kind": event.kind}
     if len(data) > WRITTEN_LIMIT:
         row["omitted"] = len(data) - WRITTEN_LIMIT
