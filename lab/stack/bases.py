@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from lab.errors import LabError
 from lab.stack import apt
 from lab.stack.digests import digest_of
-from lab.stack.engine import Engine
+from lab.stack.engine import Engine, EngineLost
 from lab.stack.progress import Progress
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ def provide(engine: Engine, architecture: str, progress: Progress) -> Base:
 
     tag = tag_of(architecture)
     subject = f"base {architecture}"
-    client = engine.client(BOOTSTRAP_SECONDS)
-    try:
+    with engine.session(BOOTSTRAP_SECONDS) as client:
         with contextlib.suppress(docker.errors.ImageNotFound):
             image = client.images.get(tag)
             return Base(tag, str((image.labels or {}).get("org.erle-lab.base", "registry")))
@@ -91,7 +90,7 @@ def provide(engine: Engine, architecture: str, progress: Progress) -> Base:
         if why is None:
             try:
                 return _pull(engine, architecture, progress)
-            except (docker.errors.DockerException, OSError) as error:
+            except EngineLost as error:
                 why = _first_line(error)
         progress.update(subject, "bootstrapping", f"registry: {why}")
         began = time.monotonic()
@@ -103,23 +102,16 @@ def provide(engine: Engine, architecture: str, progress: Progress) -> Base:
             ) from error
         progress.update(subject, "done", f"bootstrapped, {time.monotonic() - began:.0f} s")
         return Base(tag, "bootstrapped")
-    finally:
-        client.close()
 
 
 def _registry_refusal(engine: Engine) -> str | None:
     """Have the engine ask its registry for the image's description; None means that it has it, else why not."""
-    import docker.errors
-    import requests
-
-    client = engine.client(REGISTRY_SECONDS)
+    reference = f"{REGISTRY_IMAGE}@{REGISTRY_DIGEST}"
     try:
-        reference = f"{REGISTRY_IMAGE}@{REGISTRY_DIGEST}"
-        client.api.inspect_distribution(reference)  # type: ignore[no-untyped-call]  # the stubs leave this one out
-    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        with engine.session(REGISTRY_SECONDS) as client:
+            client.api.inspect_distribution(reference)  # type: ignore[no-untyped-call]  # the stubs leave this one out
+    except EngineLost as error:
         return _first_line(error)
-    finally:
-        client.close()
     return None
 
 
@@ -131,17 +123,14 @@ def _first_line(error: Exception) -> str:
 
 
 def _pull(engine: Engine, architecture: str, progress: Progress) -> Base:
-    client = engine.client(PULL_SECONDS)
     began = time.monotonic()
-    try:
-        progress.update(f"base {architecture}", "pulling")
+    progress.update(f"base {architecture}", "pulling")
+    with engine.session(PULL_SECONDS) as client:
         image = client.images.pull(
             f"{REGISTRY_IMAGE}@{REGISTRY_DIGEST}",
             platform=PLATFORMS.get(architecture, f"linux/{architecture}"),
         )
         image.tag(*tag_of(architecture).split(":"))
-    finally:
-        client.close()
     progress.update(f"base {architecture}", "done", f"pulled, {time.monotonic() - began:.0f} s")
     return Base(tag_of(architecture), "registry")
 

@@ -179,9 +179,6 @@ def _data_root(engine: Engine | None) -> Path:
     """Return the folder whose disk the engine's images fill, or the nearest one above it that exists."""
     told = Path("/var/lib/docker")
     if engine is not None and engine.endpoint.startswith("unix://"):
-        client = engine.client(10)
-        try:
+        with engine.session(10) as client:
             told = Path(str(client.info().get("DockerRootDir") or told))
-        finally:
-            client.close()
     return next(folder for folder in (told, *told.parents) if os.access(folder, os.X_OK))

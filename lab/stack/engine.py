@@ -11,7 +11,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,10 @@ class EngineMissing(LabError):
         self.tried = tried
 
 
+class EngineLost(LabError):
+    """The engine stopped answering, or refused a request, in the middle of the work."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A place where an engine may listen. `endpoint` is a URL as in `DOCKER_HOST`."""
@@ -53,11 +57,27 @@ class Engine:
     api: str
     how_found: str
 
-    def client(self, seconds: int = REQUEST_SECONDS) -> docker.DockerClient:
-        """Return a new client of this engine; `seconds` is the deadline of one request. The caller closes it."""
-        import docker
+    @contextmanager
+    def session(self, seconds: int = REQUEST_SECONDS) -> Iterator[docker.DockerClient]:
+        """Give a client of this engine for the length of the block; `seconds` is the deadline of one request.
 
-        return docker.DockerClient(base_url=self.endpoint, version="auto", timeout=seconds)
+        What the client library raises and the block does not handle comes out as `EngineLost`.
+        """
+        import docker.errors
+        import requests.exceptions
+
+        try:
+            with closing(
+                docker.DockerClient(base_url=self.endpoint, version=self.api, timeout=seconds)
+            ) as client:
+                yield client
+        except docker.errors.APIError as error:
+            raise EngineLost(f"the container engine refused: {error.explanation or error}") from error
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise EngineLost(
+                f"the container engine at {self.endpoint} stopped answering: {_reason(error)}",
+                remedy="erle doctor",
+            ) from error
 
     def environment(self) -> dict[str, str]:
         """Return the process environment with which a CLI plugin speaks to this engine and to no other."""

@@ -92,13 +92,11 @@ def _container(lab: Lab, name: str) -> Iterator[Container]:
     import docker.errors
 
     service = _service(lab, name)
-    client = service.engine.client()
-    try:
-        yield client.containers.get(service.container)
-    except docker.errors.APIError as error:
-        raise FaultFailed(f"{name}: {error.explanation}") from error
-    finally:
-        client.close()
+    with service.engine.session() as client:
+        try:
+            yield client.containers.get(service.container)
+        except docker.errors.APIError as error:
+            raise FaultFailed(f"{name}: {error.explanation}") from error
 
 
 def _network(lab: Lab, container: Container) -> Network:

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from threading import Timer
 
@@ -49,15 +50,12 @@ def tags(lab: Lab) -> dict[str, str]:
 
 def missing(engine: Engine, servers: Iterable[Server]) -> list[Server]:
     """Return the servers whose image is not there, one for each image."""
-    client = engine.client()
-    try:
+    with engine.session() as client:
         have = {
             name
             for image in client.api.images(name=f"{REPOSITORY}/*")
             for name in image.get("RepoTags") or ()
         }
-    finally:
-        client.close()
     absent: dict[str, Server] = {}
     for server in servers:
         if f"{REPOSITORY}/{server.image}:{tag(server.image, server.architecture)}" not in have:
@@ -76,25 +74,38 @@ def build(engine: Engine, servers: Sequence[Server], progress: Progress) -> list
     plugin = find_plugin("buildx")
     for server in wanted:
         progress.update(f"image {server.image}", "waiting")
-    client = engine.client()
-    try:
+    with engine.session() as client:
         native = bases.native_architecture(client)
-    finally:
-        client.close()
     architectures = dict.fromkeys(server.architecture or native for server in wanted)
     base = {architecture: bases.provide(engine, architecture, progress) for architecture in architectures}
+    builders: set[subprocess.Popen[str]] = set()
     with ThreadPoolExecutor(max_workers=len(wanted), thread_name_prefix="build") as pool:
         jobs = [
-            pool.submit(_build, engine, plugin, server, base[server.architecture or native].tag, progress)
+            pool.submit(
+                _build, engine, plugin, server, base[server.architecture or native].tag, progress, builders
+            )
             for server in wanted
         ]
+        try:
+            futures.wait(jobs)
+        except BaseException:
+            for builder in list(builders):  # Ctrl-C: the pool waits for its threads, and they for builders
+                builder.terminate()
+            raise
     for job in jobs:
         job.result()
     return [server.image for server in wanted]
 
 
-def _build(engine: Engine, plugin: Plugin, server: Server, base: str, progress: Progress) -> None:
-    """Build one image, telling each step of its Dockerfile as it begins."""
+def _build(
+    engine: Engine,
+    plugin: Plugin,
+    server: Server,
+    base: str,
+    progress: Progress,
+    builders: set[subprocess.Popen[str]],
+) -> None:
+    """Build one image, telling each step of its Dockerfile as it begins; its builder stands in `builders` meanwhile."""
     subject = f"image {server.image}"
     name = f"{REPOSITORY}/{server.image}:{tag(server.image, server.architecture)}"
     # The host's network: package archives are reached the way this machine reaches them, a proxy on loopback included.
@@ -113,6 +124,7 @@ def _build(engine: Engine, plugin: Plugin, server: Server, base: str, progress: 
         errors="replace",
         env={**engine.environment(), "BUILDX_BUILDER": "default"},
     ) as process:
+        builders.add(process)
         alarm = Timer(BUILD_SECONDS, process.kill)
         alarm.start()
         try:
@@ -123,6 +135,7 @@ def _build(engine: Engine, plugin: Plugin, server: Server, base: str, progress: 
                     progress.update(subject, "building", f"{step[1]} {step[2]}")
             process.wait()
         finally:
+            builders.discard(process)
             alarm.cancel()
             if process.poll() is None:
                 process.kill()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http import HTTPStatus
+from threading import Event
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
@@ -28,19 +30,10 @@ if TYPE_CHECKING:
 COMPOSE_SECONDS = 120.0
 
 
-@contextlib.contextmanager
-def _client(engine: Engine) -> Iterator[docker.DockerClient]:
-    client = engine.client()
-    try:
-        yield client
-    finally:
-        client.close()
-
-
 def services(lab: Lab) -> dict[str, Service]:
     """Return the lab's services by name, running or not: one question to the engine. Raises `EngineMissing`."""
     engine = lab.engine()
-    with _client(engine) as client:
+    with engine.session() as client:
         listed = client.api.containers(all=True, filters={"label": f"{LAB_LABEL}={lab.name}"})
     found = [from_listing(entry, engine) for entry in listed if SERVICE_LABEL in (entry.get("Labels") or {})]
     known = versions.remembered(lab)
@@ -122,13 +115,23 @@ def _wait(
 ) -> dict[str, Service]:
     """Wait for all the servers side by side; raise the first `NotReady` when each has had its say."""
     began = time.monotonic()
+    given_up = Event()
+
+    def pause(seconds: float) -> None:
+        if given_up.wait(seconds):
+            raise LabError("interrupted")
 
     def refresh(name: str) -> Service:
-        return services(lab)[name]
+        found = services(lab).get(name)
+        if found is None:
+            raise LabError(f"{name} was taken down while it was waited for")
+        return found
 
     def one(server: Server) -> Service:
         try:
-            service = readiness.wait(started[server.name], server.ready, refresh, seconds=seconds)
+            service = readiness.wait(
+                started[server.name], server.ready, refresh, seconds=seconds, pause=pause
+            )
         except LabError:
             progress.update(server.name, "failed")
             raise
@@ -137,6 +140,11 @@ def _wait(
 
     with ThreadPoolExecutor(max_workers=len(wanted) or 1, thread_name_prefix="ready") as pool:
         jobs = [pool.submit(one, server) for server in wanted]
+        try:
+            futures.wait(jobs)
+        except BaseException:
+            given_up.set()  # Ctrl-C: the pool waits for its threads, and they for servers
+            raise
     return {job.result().name: job.result() for job in jobs}
 
 
@@ -150,7 +158,7 @@ def down(lab: Lab, names: Iterable[str] | None = None, *, progress: Progress | N
     with locked(lab, "up"):
         removed = [s for s in services(lab).values() if chosen is None or s.name in chosen]
         engine = lab.engine()
-        with _client(engine) as client:
+        with engine.session() as client:
             for service in removed:
                 progress.update(service.name, "stopping")
             _in_parallel(client, [service.container for service in removed])

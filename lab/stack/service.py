@@ -49,20 +49,14 @@ class Service:
 
     def tail(self, lines: int = 20) -> str:
         """Return the last lines of the server's log, without colours."""
-        client = self.engine.client(30)
-        try:
+        with self.engine.session(30) as client:
             raw = client.api.logs(self.container, tail=lines)
-        finally:
-            client.close()
         return _ANSI.sub("", raw.decode("utf-8", "replace"))
 
     def exit_code(self) -> int | None:
         """Return the code the container ended with; None while it runs."""
-        client = self.engine.client(30)
-        try:
+        with self.engine.session(30) as client:
             state = client.api.inspect_container(self.container)["State"]
-        finally:
-            client.close()
         return None if state["Running"] else int(state["ExitCode"])
 
 

@@ -40,15 +40,12 @@ def labels_of_this_process(lab: Lab, pid: int) -> dict[str, str]:
 
 def sweep(lab: Lab, *, with_images: bool = False) -> list[Removed]:
     """Remove what is left over on the lab's engine and return it. Raises `EngineMissing`."""
-    client = lab.engine().client()
-    try:
+    with lab.engine().session() as client:
         gone = [Removed("container", name, "its runner is gone") for name in leases.tidy(lab)]
         gone += _containers(client, lab)
         gone += _networks_and_volumes(client)
         if with_images:
             gone += _images(client, lab)
-    finally:
-        client.close()
     return gone
 
 

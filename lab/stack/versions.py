@@ -43,11 +43,8 @@ def complete(lab: Lab, services: Mapping[str, Service], servers: Iterable[Server
 
 def _ask(service: Service, command: tuple[str, ...]) -> str:
     """Run the version command in the container; return the first version number in what it prints, or its first line."""
-    client = service.engine.client(30)
-    try:
+    with service.engine.session(30) as client:
         made = client.api.exec_create(service.container, list(command))
         printed = client.api.exec_start(made["Id"]).decode("utf-8", "replace")
-    finally:
-        client.close()
     found = _VERSION.search(printed)
     return found[0].rstrip(",;)") if found else (printed.splitlines() or ["unknown"])[0]

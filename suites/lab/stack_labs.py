@@ -66,11 +66,8 @@ def running(lab: Lab) -> set[str]:
 
 def started_at(service: Service) -> str:
     """Return when the container was started: another time means that it was started again."""
-    client = service.engine.client()
-    try:
+    with service.engine.session() as client:
         return str(client.api.inspect_container(service.container)["State"]["StartedAt"])
-    finally:
-        client.close()
 
 
 HOLD = """

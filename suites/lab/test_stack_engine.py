@@ -5,6 +5,7 @@ Knows sockets in a temporary folder that answer as an engine does; no real engin
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -20,7 +21,8 @@ from pathlib import Path
 import pytest
 
 from lab.stack import plugins
-from lab.stack.engine import Candidate, Engine, EngineMissing, candidates, find_engine, probe
+from lab.stack.engine import Candidate, Engine, EngineLost, EngineMissing, candidates, find_engine, probe
+from suites.lab.stack_labs import engine_or_skip
 
 Serve = Callable[[Path], str]
 
@@ -208,3 +210,25 @@ def test_extra_plugin_folders_of_the_configuration_are_looked_into(tmp_path: Pat
         tmp_path / "cli-plugins",
         Path("/extra/plugins"),
     ]
+
+
+# The client library leaks the socket of a refused connection, which Python says when it collects it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_engine_that_went_away_is_told_in_a_line(tmp_path: Path) -> None:
+    """Stopped in the middle of a run: no traceback of the client library's."""
+    gone = Engine("Docker", f"unix://{tmp_path}/gone.sock", "1", "1.41", "by hand")
+    with pytest.raises(EngineLost, match=r"gone\.sock stopped answering") as lost, gone.session() as client:
+        client.version()
+    assert "\n" not in str(lost.value)
+    del lost
+    gc.collect()
+
+
+@pytest.mark.docker
+def test_a_request_that_the_engine_refuses_is_told_in_its_words() -> None:
+    """The engine's explanation is the message."""
+    with (
+        pytest.raises(EngineLost, match="refused: No such container: nosuch"),
+        engine_or_skip().session() as client,
+    ):
+        client.api.inspect_container("nosuch")

@@ -43,12 +43,9 @@ def memcached(tmp_path: Path) -> Iterator[Lab]:
 
 def inspected(service: Service) -> Mapping[str, Any]:  # Any: the engine's JSON
     """Return the engine's description of the service's container."""
-    client = service.engine.client()
-    try:
+    with service.engine.session() as client:
         description: Mapping[str, Any] = client.api.inspect_container(service.container)
         return description
-    finally:
-        client.close()
 
 
 def answers(lab: Lab, service: Service) -> bool:
@@ -114,13 +111,10 @@ def test_ports_are_chosen_by_the_kernel_but_for_the_passive_range(
 def test_everything_that_was_started_carries_the_labels(all_up: tuple[Lab, dict[str, Service]]) -> None:
     """By its labels gc finds what was left behind: containers, networks, volumes."""
     lab, services = all_up
-    client = lab.engine().client()
-    try:
+    with lab.engine().session() as client:
         containers = [inspected(service)["Config"]["Labels"] for service in services.values()]
         networks = [network.attrs["Labels"] for network in client.networks.list(names=[lab.name])]
         volumes = [v.attrs["Labels"] for v in client.volumes.list() if str(v.name).startswith(lab.name)]
-    finally:
-        client.close()
     assert networks
     assert volumes
     for labels in [*containers, *networks, *volumes]:
@@ -224,20 +218,17 @@ def test_gc_removes_the_lab_of_a_checkout_that_is_gone(tmp_path: Path, memcached
 
 def test_gc_removes_throw_away_containers_of_dead_runners(memcached: Lab) -> None:
     """The label names the process that the container must not outlive."""
-    client = memcached.engine().client()
     image = lifecycle.services(memcached)["memcached"].image
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         dead = sweep.labels_of_this_process(memcached, process.pid)
     alive = sweep.labels_of_this_process(memcached, os.getpid())
-    try:
+    with memcached.engine().session() as client:
         orphan = client.containers.run(image, detach=True, labels=dead)
         wanted = client.containers.run(image, detach=True, labels=alive)
         removed = {thing.name for thing in sweep.sweep(memcached)}
         assert orphan.name in removed
         assert wanted.name not in removed
         wanted.remove(force=True)
-    finally:
-        client.close()
 
 
 def test_gc_cleans_up_after_a_run_of_another_checkout_that_was_killed(tmp_path: Path, memcached: Lab) -> None:

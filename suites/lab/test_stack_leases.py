@@ -9,15 +9,26 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lab.stack import leases, lifecycle
+from lab.stack import leases, lifecycle, readiness
 from lab.stack.locks import Busy, identity, is_alive, locked
 from lab.stack.project import Lab
-from suites.lab.stack_labs import cut_down, holder, let_go, ready, running, started_at, temporary_lab, until
+from suites.lab.stack_labs import (
+    ROOT,
+    cut_down,
+    holder,
+    let_go,
+    ready,
+    running,
+    started_at,
+    temporary_lab,
+    until,
+)
 
 
 @pytest.fixture
@@ -181,3 +192,22 @@ def test_erle_down_spares_what_a_run_is_using_unless_forced(lab: Lab) -> None:
         assert running(lab) == {"memcached"}
         assert leases.release(lab, force=True) == ["memcached"]
     assert lifecycle.services(lab) == {}
+
+
+@pytest.mark.docker
+def test_ctrl_c_while_a_server_is_waited_for_leaves_nothing(tmp_path: Path) -> None:
+    """The wait ends at once, not at its deadline, and the server that never became ready is gone."""
+    compose = (
+        (ROOT / "compose.yaml")
+        .read_text(encoding="utf-8")
+        .replace('expect: "^VERSION "', 'expect: "^NEVER "')
+    )
+    with temporary_lab(tmp_path / "checkout", compose=compose) as lab:
+        runner = holder(lab, "memcached")
+        until(lambda: running(lab) == {"memcached"}, "memcached runs")
+        began = time.monotonic()
+        runner.send_signal(signal.SIGINT)
+        runner.communicate(timeout=20)
+        assert time.monotonic() - began < readiness.DEADLINE / 2
+        assert runner.returncode == -signal.SIGINT
+        assert lifecycle.services(lab) == {}

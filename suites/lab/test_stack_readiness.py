@@ -149,12 +149,9 @@ def single_container(lab: Lab, command: list[str]) -> Iterator[Service]:
         labels=labels_of_this_process(lab, os.getpid()),
     )
     with container:
-        client = engine.client()
-        try:
+        with engine.session() as client:
             ident = container.get_wrapped_container().id
             listed = client.api.containers(all=True, filters={"id": ident})
-        finally:
-            client.close()
         yield from_listing(listed[0], engine)
 
 
@@ -188,13 +185,10 @@ def _refresher(service: Service) -> Callable[[str], Service]:
     """Ask the engine for the container as it now stands."""
 
     def refresh(_name: str) -> Service:
-        client = service.engine.client()
-        try:
+        with service.engine.session() as client:
             return from_listing(
                 client.api.containers(all=True, filters={"id": service.container})[0], service.engine
             )
-        finally:
-            client.close()
 
     return refresh
 
