@@ -66,7 +66,12 @@ class Parser(argparse.ArgumentParser):
 
 def arguments(name: str, purpose: str, *, port: int = 25, tls: bool = False) -> Parser:
     """Build the parser of program `name`; with `tls` it also takes the certificates to trust."""
-    parser = Parser(prog=f"python -m implementations.smtp.{name}", description=purpose, epilog=EXIT_STATUS)
+    parser = Parser(
+        prog=f"python -m implementations.smtp.{name}",
+        description=purpose,
+        epilog=EXIT_STATUS,
+        allow_abbrev=False,  # `--password` must not be read as `--password-file`
+    )
     parser.add_argument("server", type=_server, metavar="SERVER", help="name or address of the mail server")
     parser.add_argument(
         "sender", type=_address, metavar="FROM", help="envelope sender, such as ann@lab.example"
@@ -117,7 +122,11 @@ def run(
     Returns the exit status. smtplib's timeout holds for one wait, and a server that sends a little now and
     then never lets it end: the deadline does, and goes on ringing so that it also ends a farewell that drags.
     """
-    options = parser.parse_args(argv, namespace=Options())
+    options, unknown = parser.parse_known_args(argv, namespace=Options())
+    if unknown:
+        names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+        # what follows an option may be a password: it is not repeated
+        parser.error(f"unrecognized arguments: {' '.join(names or unknown)}")
     signal.signal(signal.SIGALRM, _too_late)
     signal.setitimer(signal.ITIMER_REAL, options.deadline, 1.0)
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ from lab.wire.stream import StreamError
 from suites.smtp.certificates import Certificates
 from suites.smtp.exchange import ClientBench
 from suites.smtp.mailhost import SERVER_NAMES, Account, Mailhost, ReferenceHost, SubjectHost
+from suites.smtp.programs import Scripts
 from suites.smtp.session import SmtpSession
 from suites.smtp.subjects import Client, Server
 
@@ -50,16 +52,19 @@ def certificates(authority: Authority, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def reference_host(
     reference_services: Mapping[str, Service] | None, lab: Lab, selection: Selection, worker_number: int
-) -> ReferenceHost | None:
+) -> Iterator[ReferenceHost | None]:
     """Postfix with a mailbox of this worker's own, or ``None`` where no reference server runs."""
     suite = selection.suites["smtp"]
     if reference_services is None or suite.reference is None:
-        return None
+        yield None
+        return
     user = list(accounts(lab).values())[worker_number]
     try:
-        return ReferenceHost(reference_services, Account(user.name, user.password), suite.reference.features)
+        host = ReferenceHost(reference_services, Account(user.name, user.password), suite.reference.features)
     except (OSError, StreamError) as error:
         raise Blocked(f"dovecot, where mail is read back, does not answer: {error}") from error
+    yield host
+    host.stop()
 
 
 @pytest.fixture(scope="session")
@@ -169,3 +174,14 @@ def server(
 def session(server: Server) -> SmtpSession:
     """A session with the server under test, greeting read, EHLO not yet said."""
     return server.connect()
+
+
+# programs
+
+
+@pytest.fixture
+def scripts(tap_context: ssl.SSLContext, authority: Authority, tmp_path: Path) -> Iterator[Scripts]:
+    """The scripted host that a program of the book is sent to."""
+    opened = Scripts(tap_context, authority.certificate, tmp_path)
+    yield opened
+    opened.close()

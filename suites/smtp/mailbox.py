@@ -70,7 +70,7 @@ class ImapMailbox:
         try:
             self._fetch_new()
         except (OSError, StreamError) as error:
-            self._stream = None
+            self.close()
             message = f"mail could not be read back from dovecot: {error}"
             raise Blocked(message) from error
         word = token.encode()
@@ -100,6 +100,12 @@ class ImapMailbox:
         if not self._next_uid:
             found = re.search(rb"\[UIDNEXT (\d+)\]", answer)
             self._next_uid = int(found[1]) if found else 1
+
+    def close(self) -> None:
+        """Close the connection; it is opened again when mail is looked for."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
     def _fetch_new(self) -> None:
         if self._stream is None:

@@ -105,6 +105,10 @@ class ReferenceHost:
             return f"postfix does not serve: {error}"
         return "postfix does not serve: it closes at once"
 
+    def stop(self) -> None:
+        """Leave the mailbox; postfix goes on."""
+        self._inbox.close()
+
 
 class SubjectHost:
     """A server under test, or one that stands in for the reference server."""
