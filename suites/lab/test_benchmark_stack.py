@@ -11,7 +11,6 @@ import smtplib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -33,8 +32,12 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def measure(
-    benchmark: BenchmarkFixture, target: Callable[..., object], *arguments: object, rounds: int, **more: Any
-) -> None:  # Any: handed on as they are
+    benchmark: BenchmarkFixture,
+    target: Callable[..., object],
+    *arguments: object,
+    rounds: int,
+    **more: object,
+) -> None:
     """Time `target(*arguments)` so many times, without warm-up. `setup` is not timed, and may give the arguments."""
     benchmark.pedantic(target, arguments or (), rounds=rounds, **more)  # type: ignore[no-untyped-call]  # it has no types
 
