@@ -134,8 +134,6 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Run each suite's cases on its broken implementations: `nox -s mutants -- smtp`; all suites without a name."""
+    """Try each suite's cases on its broken implementations: `nox -s mutants -- smtp`; all suites without a name."""
     prepare(session)
-    suites = session.posargs or [path.parent.name for path in sorted(ROOT.glob("suites/*/mutants.py"))]
-    for suite in suites:
-        session.run("python", "-m", f"suites.{suite}.mutants")
+    erle(session, "mutants", *session.posargs)

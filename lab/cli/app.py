@@ -29,6 +29,7 @@ COMMANDS = {
     "lab.cli.stack_commands": ("up", "down", "ps", "logs", "gc", "doctor"),
     "lab.cli.status_command": ("status",),
     "lab.cli.test_command": ("test",),
+    "lab.cli.mutants_command": ("mutants",),
 }
 
 HELP = """\

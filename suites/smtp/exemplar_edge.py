@@ -121,8 +121,9 @@ class Edge:
             if self.told_to_stop(connection):
                 session.shut_down()
                 continue
-            octets = connection.recv(65536)
+            octets = self.receive(connection)
             if not octets:
+                session.lost()
                 break
             session.receive(octets)
         self.close(connection)
@@ -132,6 +133,13 @@ class Edge:
         if session.output:
             connection.sendall(session.output)
             session.output.clear()
+
+    def receive(self, connection: socket.socket) -> bytes:
+        """What came; nothing when the connection has ended, in whatever way."""
+        try:
+            return connection.recv(65536)
+        except OSError:
+            return b""
 
     def told_to_stop(self, connection: socket.socket) -> bool:
         """Wait until octets can be read, or the server is told to stop."""

@@ -221,6 +221,14 @@ class Framing:
     def _nothing(self) -> None:
         """The end of a chunk that has no consequences."""
 
+    @property
+    def unread(self) -> bytes:
+        """Octets that have come and are not yet acted upon."""
+        return bytes(self._input)
+
+    def lost(self) -> None:
+        """The connection ended without QUIT: whatever was unfinished is not done (RFC 5321, section 4.1.1.10)."""
+
     def drop_input(self) -> None:
         """Forget octets that have come and are not yet acted upon (RFC 3207, section 4.2)."""
         self._input.clear()

@@ -25,18 +25,19 @@ from suites.smtp.exemplar_syntax import (
 from suites.smtp.exemplar_trace import Passage, received_field, without_return_path
 
 Checks = dict[str, Callable[[str | None], None]]
-RECIPIENT_LIMIT = 1000
 
 
 class Transactions(Authentication):
     """What a session does with mail.
 
     Attributes:
+        recipient_limit: so many recipients a transaction may have.
         client_name: the argument of the latest EHLO or HELO; empty before it.
         extended: whether that was an EHLO.
         envelope: the transaction in progress.
     """
 
+    recipient_limit = 1000
     client_name = ""
     extended = False
     envelope: Envelope | None = None
@@ -223,8 +224,12 @@ class Transactions(Authentication):
             raise Refused(554, "5.1.2", "The recipient's domain is not fully qualified")
         if not self.is_local(path):
             raise self.no_relay()
-        if len(envelope.recipients) >= RECIPIENT_LIMIT:
-            raise Refused(452, "4.5.3", "Too many recipients")
+        if len(envelope.recipients) >= self.recipient_limit:
+            raise self.too_many()
+
+    def too_many(self) -> Refused:
+        """Refuse a recipient above the limit; those before it stay."""
+        return Refused(452, "4.5.3", "Too many recipients")
 
     def no_relay(self) -> Refused:
         """Refuse mail for other hosts."""
@@ -341,7 +346,15 @@ class Transactions(Authentication):
         if self.site.port == "submission":
             content = complete(content, envelope.sender, self.site.hostname)
         head = f"Return-Path: <{envelope.sender}>\r\n".encode()
-        return head + received_field(self.passage(envelope)).encode() + without_return_path(content)
+        return head + self.trace(envelope).encode() + self.delivered(content)
+
+    def trace(self, envelope: Envelope) -> str:
+        """The time stamp line (RFC 5321, section 4.4)."""
+        return received_field(self.passage(envelope))
+
+    def delivered(self, content: bytes) -> bytes:
+        """What is stored of the content itself."""
+        return without_return_path(content)
 
     def passage(self, envelope: Envelope) -> Passage:
         """How this message came here."""

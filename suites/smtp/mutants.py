@@ -1,0 +1,83 @@
+"""All mutants of the exemplars, and the door by which a run starts them.
+
+Knows where the mutants are written. ``python -m suites.smtp.mutants list`` prints exemplars and mutants as JSON;
+``… server NAME`` and ``… client NAME`` run one of them as the contract says (NAME may be ``exemplar``).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from suites.smtp import (
+    exemplar_client,
+    exemplar_client_edge,
+    exemplar_edge,
+    exemplar_server,
+    mutants_server_mail,
+    mutants_server_session,
+    mutants_server_trace,
+)
+from suites.smtp.mutant import Mutant, Role
+
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_server_session.breaks.mutants,
+    *mutants_server_mail.breaks.mutants,
+    *mutants_server_trace.breaks.mutants,
+)
+EXEMPLAR = "exemplar"
+FEATURES: dict[Role, tuple[str, ...]] = {
+    "server": exemplar_server.FEATURES,
+    "client": exemplar_client.FEATURES,
+}
+
+
+def described() -> dict[str, list[dict[str, object]]]:
+    """Exemplars and mutants in the form that ``lab.judge.mutation`` reads."""
+    exemplars = [_row(EXEMPLAR, role) for role in FEATURES]
+    mutants = [
+        {**_row(mutant.name, mutant.role), "clause": mutant.clause, "description": mutant.description}
+        for mutant in MUTANTS
+    ]
+    return {"exemplars": exemplars, "mutants": mutants}
+
+
+def _row(name: str, role: Role) -> dict[str, object]:
+    command = ["python", "-m", "suites.smtp.mutants", role, name]
+    return {"name": name, "role": role, "command": command, "features": list(FEATURES[role])}
+
+
+def server_of(made: type) -> type[exemplar_edge.Edge]:
+    """The server with the mutated part in its place."""
+    if issubclass(made, exemplar_edge.Edge):
+        return made
+    return type("Mutant", (exemplar_edge.Edge,), {"session_class": made})
+
+
+def client_of(made: type) -> type[exemplar_client_edge.Exemplar]:
+    """The client with the mutated part in its place."""
+    if issubclass(made, exemplar_client_edge.Exemplar):
+        return made
+    part = "channel_class" if issubclass(made, exemplar_client_edge.SocketChannel) else "client_class"
+    return type("Mutant", (exemplar_client_edge.Exemplar,), {part: made})
+
+
+def main(arguments: list[str]) -> int:
+    """Print the list, or run the one that is named."""
+    if arguments == ["list"]:
+        sys.stdout.write(json.dumps(described()) + "\n")
+        return 0
+    made = {(mutant.role, mutant.name): mutant.made for mutant in MUTANTS}
+    match arguments:
+        case ["server", name] if name == EXEMPLAR or ("server", name) in made:
+            exemplar_edge.serve(server_of(made.get(("server", name), exemplar_edge.Edge)))
+        case ["client", name] if name == EXEMPLAR or ("client", name) in made:
+            exemplar_client_edge.serve(client_of(made.get(("client", name), exemplar_client.Client)))
+        case _:
+            sys.stderr.write("usage: python -m suites.smtp.mutants list | server NAME | client NAME\n")
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
