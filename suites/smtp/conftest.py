@@ -5,6 +5,7 @@ Binds the judge's implementations to this protocol's contract. Judges nothing.
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -97,10 +98,12 @@ def peer(
 def host_context(lab: Lab, authority: Authority) -> Callable[[Mailhost], ssl.SSLContext]:
     """Gives the TLS context with which the lab itself speaks to a host."""
 
+    @functools.cache
+    def trusting(certificate: Path) -> ssl.SSLContext:
+        return client_context(certificate)
+
     def context(host: Mailhost) -> ssl.SSLContext:
-        return client_context(
-            lab.state / "tls" / "ca.pem" if host.kind == "reference" else authority.certificate
-        )
+        return trusting(lab.state / "tls" / "ca.pem" if host.kind == "reference" else authority.certificate)
 
     return context
 
