@@ -215,6 +215,11 @@ class ServerSubject:
         number = self._ports.get(port)
         return None if number is None else Endpoint(str(self._configuration["host"]), number)
 
+    @property
+    def started(self) -> bool:
+        """Whether the lab has started it, and not stopped it since."""
+        return self._process is not None
+
     def alive(self) -> bool:
         """Whether the started server still runs (always true for one that somebody else serves)."""
         return self.implementation.endpoint is not None or (

@@ -162,7 +162,7 @@ class SubjectHost:
 
     def trouble(self) -> str | None:
         """A server under test that dies is a finding; one that stands in is missing."""
-        if self.kind == "embedded" and not self._subject.alive():
+        if self.kind == "embedded" and self._subject.started and not self._subject.alive():
             return f"the embedded peer died: {self._subject.complaint()}"
         return None
 
