@@ -6,6 +6,7 @@ Knows how nox is started, and from which folder. Must not know what a session do
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -19,12 +20,36 @@ from lab.errors import LabError
 ROOT = Path(__file__).resolve().parents[2]
 # The tests come last: their closing line is what a reader looks for.
 SESSIONS = ["lint", "types", "tests"]
+# Programs that tests drive, and the package of each.
+TOOLS = {"curl": "curl", "chromium": "chromium", "chromedriver": "chromium-driver"}
 
 
 def register(app: typer.Typer) -> None:
     """Add `test`."""
     app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
         run_sessions
+    )
+
+
+def _install_tools(*, unasked: bool) -> None:
+    """Install the programs that some tests drive, or say which tests will be left out without them."""
+    missing = {program: package for program, package in TOOLS.items() if shutil.which(program) is None}
+    if not missing:
+        return
+    from lab.stack import apt
+    from lab.stack.progress import Lines
+
+    packages = list(missing.values())
+    if unasked and apt.is_available():
+        try:
+            apt.update(Lines())
+            apt.install(packages, Lines())
+            return
+        except LabError as error:
+            print(f"erle: {error}", file=sys.stderr)
+    print(
+        f"without {', '.join(missing)} what needs them is left out; to have it: apt-get install {' '.join(packages)}",
+        file=sys.stderr,
     )
 
 
@@ -66,6 +91,7 @@ def run_sessions(
         and subprocess.run([sys.executable, "-m", "lab", "doctor", "--fix"], cwd=ROOT, check=False).returncode
     ):
         raise LabError("the machine could not be made ready", remedy="erle doctor")
+    _install_tools(unasked=yes or bool(os.environ.get("CI")))
     words = list(context.args)
     sessions = session or (["tests"] if words else SESSIONS)
     command = [sys.executable, "-m", "nox", "--no-venv", "--sessions", *sessions]

@@ -58,6 +58,11 @@ class Implementation:
     notes: str = ""
     only_clauses: frozenset[str] = frozenset()
 
+    def missing_program(self) -> str | None:
+        """The program that it needs and that this machine has not got, or ``None``."""
+        program = self.version_command[0] if self.version_command else None
+        return program if program is not None and shutil.which(program) is None else None
+
     def argv(self) -> tuple[str, ...]:
         """The command, with ``python`` standing for the running interpreter."""
         if self.command and self.command[0] == "python":

@@ -57,7 +57,9 @@ def _answer(instance: object, line: str) -> object:
     request = json.loads(line)
     method = getattr(instance, request["call"])
     try:
-        arguments: dict[str, object] = dict(_decode_item(key, item) for key, item in request["arguments"].items())
+        arguments: dict[str, object] = dict(
+            _decode_item(key, item) for key, item in request["arguments"].items()
+        )
         return encode(method(**arguments))
     except Exception as escaped:  # noqa: BLE001 - whatever escapes the client is the finding this process reports
         cause = "".join(traceback.format_exception_only(escaped)).strip()

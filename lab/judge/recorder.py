@@ -43,7 +43,7 @@ class Recorder:
         self.controls: list[dict[str, object]] = []
         self.peers: dict[str, dict[str, str]] = {}
         self.engine: dict[str, str] | None = None
-        self.left_out: list[str] = []
+        self.left_out: list[str] = list(selection.left_out)
         self.stale: list[KnownFailure] = []
         self.interrupted = False
         #: Why the run had to be given up, when it had to.

@@ -68,6 +68,8 @@ class Selection:
     peers: Peers
     profile: str
     narrowed: bool
+    #: Rows of the catalogue that cannot be judged on this machine, and why.
+    left_out: tuple[str, ...] = ()
     #: A case that fails is not asked again: the implementations come from a catalogue of the caller's own.
     asked_once: bool = False
 
@@ -103,6 +105,8 @@ def read_selection(config: pytest.Config) -> Selection:
         if name not in known:
             raise unknown("implementation", name, known)
     chosen = tuple(row for row in rows if not names or row.name in names)
+    lacking = [(row, program) for row in chosen if (program := row.missing_program()) is not None]
+    chosen = tuple(row for row in chosen if row.missing_program() is None)
     if peers == "reference" and not other:
         # the reference server is judged beside every server, so that a disputed case shows
         judged = {row.protocol for row in chosen if row.role == "server"}
@@ -123,6 +127,7 @@ def read_selection(config: pytest.Config) -> Selection:
         cuts=tuple(cuts) or DEFAULT_CUTS,
         peers=peers,
         profile=config.getoption("--profile"),
+        left_out=tuple(f"{row.name} ({row.role}): {program} is not installed" for row, program in lacking),
         narrowed=bool(cases or cuts or clauses or other or config.getoption("-k") or config.getoption("-m")),
         asked_once=bool(other),
     )
