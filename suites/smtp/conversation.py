@@ -48,6 +48,11 @@ class Command:
         pairs = [word.partition("=") for word in rest.decode("latin-1").split()]
         return {keyword.upper(): value for keyword, _, value in pairs}
 
+    def values(self, keyword: str) -> list[str]:
+        """The value of each time an ESMTP parameter stands on the line ("" where it has none)."""
+        words = [word.partition("=") for word in self.argument.decode("latin-1").split()[1:]]
+        return [value for name, _, value in words if name.upper() == keyword.upper()]
+
     @property
     def path(self) -> bytes:
         """What stands between the angle brackets of MAIL or RCPT."""
@@ -195,4 +200,6 @@ class Conversation:
             ValueError: one is no base64.
         """
         raw = [command.line.split(b" ")[2] for command in self.all("AUTH") if command.line.count(b" ") >= 2]
-        return [b"" if part == b"=" else base64.b64decode(part, validate=True) for part in [*raw, *self.responses]]
+        return [
+            b"" if part == b"=" else base64.b64decode(part, validate=True) for part in [*raw, *self.responses]
+        ]

@@ -65,3 +65,8 @@ def unstuff(lines: bytes) -> bytes:
     """The content of what travelled before the final dot line: one leading dot taken from each line."""
     content = lines.replace(b"\r\n.", b"\r\n")
     return content[1:] if content.startswith(b".") else content
+
+
+def content(payload: bytes) -> bytes:
+    """The content of one DATA from all its octets, the final dot line included."""
+    return unstuff(payload.removesuffix(b".\r\n"))
