@@ -114,6 +114,22 @@ def test_text_beyond_ascii_arrives_unchanged(
     assert [octets.endswith(sent) for octets in arrived] == [True], f"what arrived: {arrived}"
 
 
+@each_program
+def test_extensions_that_a_message_needs_are_asked_for(
+    program: str, scripts: Scripts, tmp_path: Path
+) -> None:
+    """RFC 6152 and RFC 6531: MAIL says that 8-bit text and an address beyond ASCII follow."""
+    path = tmp_path / "message.eml"
+    path.write_bytes(eight_bit_message("Grüße\r\n".encode()))
+
+    ran = run(program, *scripts.aim().words(program, "--message", str(path), to=("用户@lab.example",)))
+
+    ran.succeeded()
+    parameters = scripts.conversation.one("MAIL").parameters
+    assert parameters["BODY"].upper() == "8BITMIME", f"MAIL had {parameters}"
+    assert "SMTPUTF8" in parameters, f"MAIL had {parameters}"
+
+
 def test_login_with_a_wrong_password_sends_nothing(host: Mailhost, aim_at_host: Callable[..., Aim]) -> None:
     """The host's refusal is the one line; the password is not in it."""
     token = new_token()
