@@ -209,6 +209,12 @@ class RecordedStream:
         """The certificate that the other end showed (DER), or ``None`` where it showed none."""
         return self._sock.getpeercert(binary_form=True) if isinstance(self._sock, ssl.SSLSocket) else None
 
+    @property
+    def cipher(self) -> tuple[str, str] | None:
+        """The cipher suite by OpenSSL's name and the version of TLS, or ``None`` outside TLS."""
+        found = self._sock.cipher() if isinstance(self._sock, ssl.SSLSocket) else None
+        return (found[0], found[1]) if found is not None else None
+
     def start_tls(self, context: ssl.SSLContext, *, server_name: str | None = None) -> None:
         """Put TLS on the connection; the transcript goes on in clear.
 

@@ -44,7 +44,11 @@ class Client:
     ) -> Exchange:
         """Send through the tap to the mail host that stands opposite."""
         return self.bench.send(
-            list(transactions), to=self.peer(), host_context=self.host_context, security=security, account=account
+            list(transactions),
+            to=self.peer(),
+            host_context=self.host_context,
+            security=security,
+            account=account,
         )
 
     def submit_to_script(
@@ -120,6 +124,19 @@ class Server:
         Raises:
             Blocked: the server cannot be reached.
         """
+        stream = self.open(port, timeout=timeout, to=to)
+        if port == "tls":
+            stream.start_tls(self._context, server_name="localhost")
+        return SmtpSession(stream, tls=self._context, server_name="localhost")
+
+    def open(
+        self, port: PortName = "plain", *, timeout: float = 5.0, to: Mailhost | None = None
+    ) -> RecordedStream:
+        """A bare connection: nothing is read, no TLS begun; ``connect`` says what the arguments are.
+
+        Raises:
+            Blocked: the server cannot be reached.
+        """
         endpoint = (to or self.host).endpoint(port)
         try:
             stream = connect(endpoint, segmentation=SEGMENTATIONS[self._cut], timeout=timeout)
@@ -127,13 +144,30 @@ class Server:
             raise Blocked(f"{self.host.name} cannot be reached: {error}") from error
         self._streams.append(stream)
         self._evidence.add(stream.transcript)
-        if port == "tls":
-            stream.start_tls(self._context, server_name="localhost")
-        return SmtpSession(stream, tls=self._context, server_name="localhost")
+        return stream
+
+    def negotiate(self, port: PortName, context: ssl.SSLContext) -> SmtpSession:
+        """A session inside TLS that was negotiated with this context, EHLO not yet said.
+
+        Raises:
+            StreamError: the handshake failed.
+        """
+        stream = self.open(port)
+        if port != "tls":
+            session = SmtpSession(stream, tls=context, server_name="localhost")
+            session.ehlo()
+            session.starttls()
+            return session
+        stream.start_tls(context, server_name="localhost")
+        return SmtpSession(stream, tls=context, server_name="localhost")
+
+    def new_context(self) -> ssl.SSLContext:
+        """A TLS context that trusts what the driver's own does, for a case to narrow."""
+        return ssl.create_default_context(cadata=b"".join(self._context.get_ca_certs(binary_form=True)))
 
     def secure(self, port: PortName = "plain") -> SmtpSession:
         """A session inside TLS with EHLO done: STARTTLS where offered, else the TLS port."""
-        if "starttls" not in self.host.features:
+        if port == "tls" or "starttls" not in self.host.features:
             session = self.connect("tls")
             session.ehlo()
             return session
