@@ -44,7 +44,7 @@ VALID_ON_RCPT = {
     "notify-all": f" {LONGEST_NOTIFY}",
     "orcpt": f" ORCPT=rfc822;somebody@{DOMAIN}",
     "orcpt-encoded": f" ORCPT=rfc822;some+2Bbody@{DOMAIN}",
-    "orcpt-other-type": " ORCPT=x400;/S=somebody/C=ZZ/",
+    "orcpt-other-type": " ORCPT=x400;/S+3Dsomebody/C+3DZZ/",
     "both": f" NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;somebody@{DOMAIN}",
 }
 INVALID_ON_RCPT = {
