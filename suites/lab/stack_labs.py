@@ -74,19 +74,24 @@ HOLD = """
 import sys
 from pathlib import Path
 from lab.stack.leases import Lease
+from lab.stack.progress import Lines
 from lab.stack.project import Lab
-with Lease(Lab.here(Path(sys.argv[1])), sys.argv[2:]) as lease:
+with Lease(Lab.here(Path(sys.argv[1])), sys.argv[2:], progress=Lines(sys.stderr)) as lease:
     print(*sorted(service.container for service in lease.services.values()), flush=True)
     sys.stdin.readline()
 """
 
 
 def holder(lab: Lab, *servers: str) -> subprocess.Popen[str]:
-    """Start a process that holds a lease until its standard input ends; it prints a line when the servers are ready."""
+    """Start a process that holds a lease until its standard input ends; it prints a line when the servers are ready.
+
+    Its progress goes to its standard error.
+    """
     return subprocess.Popen(
         [sys.executable, "-c", HOLD, str(lab.root), *servers],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

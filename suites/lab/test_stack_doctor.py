@@ -166,7 +166,7 @@ def test_installing_without_root_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ({"docker-compose-v2": "2.24", "docker-buildx": "0.12"}, ["docker-compose-v2", "docker-buildx"]),
         ({"docker-compose": "2.26.1-4", "docker-buildx": "0.13"}, ["docker-compose", "docker-buildx"]),
-        ({"docker-compose": "1.29.2-3"}, []),
+        ({"docker-compose": "1.29.2-3", "docker-buildx": "0.10"}, []),
         ({"docker-compose": "2.26.1-4"}, []),
         ({}, []),
     ],

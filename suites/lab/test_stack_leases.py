@@ -203,8 +203,10 @@ def test_ctrl_c_while_a_server_is_waited_for_leaves_nothing(tmp_path: Path) -> N
         .replace('expect: "^VERSION "', 'expect: "^NEVER "')
     )
     with temporary_lab(tmp_path / "checkout", compose=compose) as lab:
-        runner = holder(lab, "memcached")
-        until(lambda: running(lab) == {"memcached"}, "memcached runs")
+        runner = holder(lab, "memcached", "dnsmasq")
+        assert runner.stderr is not None
+        # One of the two is ready, so the other is being waited for.
+        assert any("dnsmasq: ready" in line for line in runner.stderr)
         began = time.monotonic()
         runner.send_signal(signal.SIGINT)
         runner.communicate(timeout=20)

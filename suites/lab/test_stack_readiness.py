@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -172,11 +173,20 @@ def test_a_server_that_never_becomes_ready_is_given_up_with_its_log() -> None:
 def test_a_server_that_ended_is_not_waited_for() -> None:
     """Its exit code and its last words are told at once, long before the deadline."""
     lab = Lab.here(ROOT)
+    asked: list[float] = []
+
+    def clock() -> float:
+        asked.append(time.monotonic())
+        return asked[-1]
+
     with (
         single_container(lab, ["bash", "-c", "echo bad configuration >&2; exit 7"]) as service,
         pytest.raises(readiness.NotReady, match="exit code 7") as given_up,
     ):
-        readiness.wait(service, lab.servers()["memcached"].ready, _refresher(service), seconds=60)
+        readiness.wait(
+            service, lab.servers()["memcached"].ready, _refresher(service), seconds=60, clock=clock
+        )
+    assert asked[-1] - asked[0] < 30
     assert given_up.value.exit_code == 7
     assert "bad configuration" in given_up.value.log
 
