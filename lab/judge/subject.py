@@ -259,3 +259,9 @@ class ServerSubject:
         if self._process is not None:
             self._process.stop()
             self._process = None
+
+    def kill(self) -> None:
+        """End the server's process at once, without giving it a chance to do anything."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None

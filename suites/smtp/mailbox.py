@@ -6,12 +6,14 @@ under test stores. Uses no mail library, so that no bug of one hides itself.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
 import time
+from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from lab.judge.verdict import Blocked
 from lab.wire.driver import connect
@@ -19,6 +21,7 @@ from lab.wire.endpoint import Endpoint
 from lab.wire.stream import RecordedStream, StreamError
 
 POLL_INTERVAL = 0.004
+Found = TypeVar("Found", bound=Sized)
 
 
 class Mailbox(Protocol):
@@ -36,9 +39,23 @@ class Mailbox(Protocol):
 
 def wait_for(mailbox: Mailbox, token: str, *, timeout: float = 10.0, count: int = 1) -> list[bytes]:
     """The token's messages, as soon as there are ``count``; what is there when the time is over."""
+    return _wait(lambda: mailbox.find(token), timeout, count)
+
+
+def wait_for_recipients(
+    mailbox: Mailbox, token: str, *, timeout: float = 10.0, count: int = 1
+) -> frozenset[str]:
+    """The addresses with the token for which mail is there, as soon as there are ``count``.
+
+    One message may be for many of them, or each may have a copy of its own.
+    """
+    return _wait(lambda: frozenset(mailbox.recipients(token)), timeout, count)
+
+
+def _wait(look: Callable[[], Found], timeout: float, count: int) -> Found:
     deadline = time.monotonic() + timeout
     pause = threading.Event()
-    while len(found := mailbox.find(token)) < count and time.monotonic() < deadline:
+    while len(found := look()) < count and time.monotonic() < deadline:
         pause.wait(POLL_INTERVAL)
     return found
 
@@ -59,7 +76,8 @@ class ImapMailbox:
         self._stream: RecordedStream | None = None
         self._tags = 0
         self._next_uid = 0
-        self._messages: list[bytes] = []
+        #: Each message with its trace fields.
+        self._messages: list[tuple[bytes, bytes]] = []
 
     def find(self, token: str) -> list[bytes]:
         """Messages whose trace fields name a recipient with the token.
@@ -74,7 +92,7 @@ class ImapMailbox:
             message = f"mail could not be read back from dovecot: {error}"
             raise Blocked(message) from error
         word = token.encode()
-        return [octets for octets in self._messages if word in _trace(octets)]
+        return [octets for trace, octets in self._messages if word in trace]
 
     def senders(self, token: str) -> list[str]:
         """What the Return-Path lines say, which the server puts on top (RFC 5321, section 4.4)."""
@@ -115,7 +133,7 @@ class ImapMailbox:
         answer = self._command(b"UID FETCH %d:* (UID BODY.PEEK[])" % self._next_uid)
         for uid, octets in _literals(answer):
             if uid >= self._next_uid:
-                self._messages.append(octets)
+                self._messages.append((_trace(octets), octets))
                 self._next_uid = uid + 1
 
     def _command(self, line: bytes) -> bytes:
@@ -187,6 +205,16 @@ class FolderMailbox:
             for address in addresses
             if token in address
         ]
+
+    @contextlib.contextmanager
+    def taken_away(self) -> Iterator[None]:
+        """While it lasts the folder is not there, and nothing can be stored in it."""
+        elsewhere = self._directory.with_name(f"{self._directory.name}-away")
+        self._directory.rename(elsewhere)
+        try:
+            yield
+        finally:
+            elsewhere.rename(self._directory)
 
     def envelopes(self, token: str) -> list[dict[str, object]]:
         """The envelopes, as the server understood them, of the token's messages."""

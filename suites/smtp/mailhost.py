@@ -180,6 +180,10 @@ class SubjectHost:
             raise Unsupported(f"{self.name} is not the lab's to stop")
         return SubjectHost(self._implementation, self._authority, kind=self.kind)
 
+    def kill(self) -> None:
+        """End the server without warning, as a crash does; what it stored stays."""
+        self._subject.kill()
+
     def stop(self) -> None:
         """End the server and remove what it stored."""
         self._subject.stop()

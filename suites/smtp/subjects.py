@@ -17,7 +17,7 @@ from lab.wire.segmentation import SEGMENTATIONS
 from lab.wire.stream import RecordedStream
 from suites.smtp.contract import Security, Transaction
 from suites.smtp.exchange import CLIENT_TIMEOUT, ClientBench, Exchange, transaction
-from suites.smtp.mailbox import wait_for
+from suites.smtp.mailbox import wait_for, wait_for_recipients
 from suites.smtp.mailhost import Account, Mailhost, PortName, SubjectHost
 from suites.smtp.message import message, new_token
 from suites.smtp.responder import Manners
@@ -210,6 +210,10 @@ class Server:
     def arrived(self, token: str, *, count: int = 1, timeout: float = 10.0) -> list[bytes]:
         """The token's messages as soon as there are ``count``."""
         return wait_for(self.host.mailbox, token, timeout=timeout, count=count)
+
+    def recipients(self, token: str, *, count: int = 1) -> frozenset[str]:
+        """The addresses with the token for which mail has arrived, as soon as there are ``count``."""
+        return wait_for_recipients(self.host.mailbox, token, count=count)
 
     def stored_after_all(self, token: str) -> list[bytes]:
         """What is stored under the token by the time that a message sent now has arrived.
