@@ -242,10 +242,6 @@ class _Front:
 
     # pytest's hooks
 
-    def pytest_configure(self, config: pytest.Config) -> None:
-        """Nobody reads tracebacks here, and they cost more than the cases."""
-        config.option.tbstyle = "line"
-
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Listen to the recorder."""
         from lab.judge.plugin import RECORDER

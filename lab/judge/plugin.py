@@ -13,6 +13,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.judge import selection as options
+from lab.judge.bare_reports import BareReports
 from lab.judge.cases import Case, case_of, parametrize, protocol_of, wanted
 from lab.judge.evidence import Evidence
 from lab.judge.ledger import Clause
@@ -53,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SELECTION] = options.read_selection(config)
     except LabError as error:
         raise pytest.UsageError(str(error)) from error
+    if config.getoption("--only-cases"):
+        config.pluginmanager.register(BareReports(), "erle-bare-reports")
     handed_over = getattr(config, "workerinput", {}).get("erle_run")
     if handed_over is not None:
         config.stash[RUN_DIRECTORY] = Path(handed_over)
