@@ -14,8 +14,12 @@ from suites.smtp import (
     exemplar_client_edge,
     exemplar_edge,
     exemplar_server,
+    mutants_server_chunking,
+    mutants_server_extensions,
     mutants_server_mail,
+    mutants_server_security,
     mutants_server_session,
+    mutants_server_submission,
     mutants_server_trace,
 )
 from suites.smtp.mutant import Mutant, Role
@@ -24,6 +28,10 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_server_session.breaks.mutants,
     *mutants_server_mail.breaks.mutants,
     *mutants_server_trace.breaks.mutants,
+    *mutants_server_security.breaks.mutants,
+    *mutants_server_extensions.breaks.mutants,
+    *mutants_server_chunking.breaks.mutants,
+    *mutants_server_submission.breaks.mutants,
 )
 EXEMPLAR = "exemplar"
 FEATURES: dict[Role, tuple[str, ...]] = {
