@@ -118,7 +118,13 @@ class Lease:
             book.brought |= set(names) - (book.persistent & running)
             write(self.lab, book)
             try:
-                self.services = lifecycle.up(self.lab, names, progress=self._progress, yes=self._yes)
+                # What another living process is using is not started anew under its hands.
+                held = {
+                    name for holder in book.holders if holder.lease != self._id for name in holder.services
+                }
+                self.services = lifecycle.up(
+                    self.lab, names, progress=self._progress, yes=self._yes, keep=held
+                )
             except BaseException:
                 self._leave()
                 raise
@@ -194,7 +200,8 @@ def up_to_stay(
         book.brought |= fresh
         write(lab, book)
         try:
-            found = lifecycle.up(lab, names, progress=progress, yes=yes)
+            held = {name for holder in book.holders if holder is not mine for name in holder.services}
+            found = lifecycle.up(lab, names, progress=progress, yes=yes, keep=held)
         except LabError:
             # Those that did come up stay, so that their logs can be read.
             _settle(lab, book, mine, chosen & _running_or_ended(lab))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -46,12 +46,14 @@ def up(
     *,
     progress: Progress | None = None,
     yes: bool = False,
+    keep: Collection[str] = (),
     seconds: float = readiness.DEADLINE,
 ) -> dict[str, Service]:
     """Bring up the named servers (None: all outside profiles) and what they depend on; return them, each ready.
 
     Puts right what the machine lacks where the user agrees (or `yes`), builds missing images, and waits until every server
-    has answered in its own protocol. Raises `LabError` otherwise; servers that did come up are left running.
+    has answered in its own protocol. Servers named in `keep` stay as they run, even if what they are made from has changed
+    since. Raises `LabError` otherwise; servers that did come up are left running.
     """
     progress = progress or Quiet()
     wanted = lab.chosen(names)
@@ -59,7 +61,7 @@ def up(
         engine = _engine(lab, wanted, progress, yes=yes)
         images.build(engine, wanted, progress)
         accounts.prepare(lab)
-        started = _start(lab, engine, wanted, progress, lock)
+        started = _start(lab, engine, wanted, progress, lock, keep)
         ready = _wait(lab, started, wanted, progress, seconds)
         return versions.complete(lab, ready, wanted)
 
@@ -77,15 +79,20 @@ def _engine(lab: Lab, wanted: Sequence[Server], progress: Progress, *, yes: bool
 
 
 def _start(
-    lab: Lab, engine: Engine, wanted: Sequence[Server], progress: Progress, lock: int
+    lab: Lab,
+    engine: Engine,
+    wanted: Sequence[Server],
+    progress: Progress,
+    lock: int,
+    keep: Collection[str],
 ) -> dict[str, Service]:
     """Start what does not run as compose.yaml says; return all the lab's services."""
     names = [server.name for server in wanted]
     have = services(lab)
-    hashes = compose.config_hashes(lab, engine, names)
-    stale = [
-        n for n in names if n not in have or have[n].state != "running" or have[n].config != hashes.get(n)
-    ]
+    hashes = compose.config_hashes(lab, engine, names) if have else {}
+    running = {name for name in names if name in have and have[name].state == "running"}
+    current = {name for name in running if name in keep or have[name].config == hashes.get(name)}
+    stale = [name for name in names if name not in current]
     for name in names:
         progress.update(name, "starting" if name in stale else "running")
     if not stale:

@@ -213,3 +213,22 @@ def test_ctrl_c_while_a_server_is_waited_for_leaves_nothing(tmp_path: Path) -> N
         assert time.monotonic() - began < readiness.DEADLINE / 2
         assert runner.returncode == -signal.SIGINT
         assert lifecycle.services(lab) == {}
+
+
+@pytest.mark.docker
+def test_a_changed_server_is_started_anew_but_not_under_a_living_holder(lab: Lab) -> None:
+    """Someone edits compose.yaml while a run is on: the run keeps its server; the next one gets the new one."""
+    other = holder(lab, "memcached")
+    [container] = ready(other)
+    changed = lab.compose_file.read_text(encoding="utf-8").replace("mem_limit: 256m", "mem_limit: 255m")
+    lab.compose_file.write_text(changed, encoding="utf-8")
+    with leases.Lease(lab, ["memcached"]) as lease:
+        assert lease.services["memcached"].container == container
+        assert let_go(other) == 0
+        with leases.Lease(lab, ["dnsmasq"]):
+            assert lifecycle.services(lab)["memcached"].container == container
+    leases.up_to_stay(lab, ["memcached"])
+    fresh = lifecycle.services(lab)["memcached"]
+    changed = lab.compose_file.read_text(encoding="utf-8").replace("mem_limit: 255m", "mem_limit: 254m")
+    lab.compose_file.write_text(changed, encoding="utf-8")
+    assert leases.up_to_stay(lab, ["memcached"])["memcached"].container != fresh.container
