@@ -22,6 +22,8 @@ EHLO_DEFAULT = ("PIPELINING", "SIZE 20971520", "8BITMIME", "SMTPUTF8", "DSN", "E
 LINE_LIMIT = 65536
 #: A client that goes round in circles finds the connection closed after so many commands.
 COMMAND_LIMIT = 400
+#: Seconds that a silent host stays; far longer than cases tell clients to wait.
+SILENCE = 2.5
 #: What is said to commands that change nothing here.
 PLAIN_ANSWERS = {
     "HELO": b"250 script.lab.example\r\n",
@@ -192,8 +194,8 @@ def reset(stream: RecordedStream) -> None:
 
 
 def silence(stream: RecordedStream) -> None:
-    """An answer that never comes: what the client says is read until it leaves."""
-    stream.receive_to_end()
+    """An answer that never comes: what the client says is read until it leaves, or ``SILENCE`` seconds are over."""
+    stream.receive_to_end(timeout=SILENCE)
     raise Ended(CLOSED_BY_SCRIPT)
 
 
