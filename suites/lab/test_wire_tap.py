@@ -119,7 +119,8 @@ def test_coalescing_joins_segments() -> None:
         gathered.append(stream.receive_what_comes(0.5))
 
     with ScriptedPeer(gather) as peer:
-        with Tap(peer.endpoint, from_client=Treatment(coalesce=0.1)) as tap, connect(tap.endpoint) as stream:
+        tap = Tap(peer.endpoint, from_client=Treatment(coalesce=0.1))
+        with tap, connect(tap.endpoint) as stream:
             stream.segmentation = octets
             stream.send(b"hello")
             assert wait_until(
@@ -223,9 +224,12 @@ def test_large_streams_pass_both_ways_at_once() -> None:
         stream.receive_exactly(size)
         writer.join()
 
-    with ScriptedPeer(both_ways, timeout=20) as peer, Tap(peer.endpoint) as tap:
-        with connect(tap.endpoint, timeout=20) as stream:
-            writer = threading.Thread(target=stream.send, args=(b"c" * size,))
-            writer.start()
-            assert stream.receive_exactly(size) == b"s" * size
-            writer.join()
+    with (
+        ScriptedPeer(both_ways, timeout=20) as peer,
+        Tap(peer.endpoint) as tap,
+        connect(tap.endpoint, timeout=20) as stream,
+    ):
+        writer = threading.Thread(target=stream.send, args=(b"c" * size,))
+        writer.start()
+        assert stream.receive_exactly(size) == b"s" * size
+        writer.join()
