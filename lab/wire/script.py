@@ -19,6 +19,9 @@ from lab.wire.transcript import Transcript
 
 Dialogue = Callable[[RecordedStream], None]
 
+#: Octets of a segment to and from a host with a small window: large ones would make the other end's buffers grow.
+SMALL_SEGMENT = 536
+
 
 class ScriptedPeer:
     """Runs ``dialogue`` for each connection, each in a thread of its own.
@@ -26,6 +29,13 @@ class ScriptedPeer:
     A dialogue that ends closes its connection. A ``StreamError`` in it means that the
     client left or fell silent and is kept in ``departures``; any other exception is a
     fault of the script itself and is raised by ``close``.
+
+    Args:
+        dialogue: what is said on each connection.
+        host: the address to listen on.
+        timeout: seconds one receive or send may take.
+        segmentation: how each send is cut.
+        window: about so many octets the kernel holds for this end in either direction; its own choice if ``None``.
     """
 
     def __init__(
@@ -35,11 +45,17 @@ class ScriptedPeer:
         host: str = "127.0.0.1",
         timeout: float = 5.0,
         segmentation: Segmentation = whole,
+        window: int | None = None,
     ) -> None:
         self._dialogue = dialogue
         self._timeout = timeout
         self._segmentation = segmentation
         self._listener = listen(host)
+        if window is not None:
+            # connections take these over from the listener before their first octet
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, window)
+            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT)
         self._threads: list[threading.Thread] = []
         self._faults: list[BaseException] = []
         self.departures: list[StreamError] = []

@@ -190,7 +190,9 @@ class ClientBench:
             timeout: seconds the client may wait for one thing.
         """
         self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
-        with ScriptedPeer(Responder(manners), host=address, segmentation=self._cut) as peer:
+        with ScriptedPeer(
+            Responder(manners), host=address, segmentation=self._cut, window=manners.window
+        ) as peer:
             endpoint = Endpoint(host, peer.endpoint.port) if host else _known_as(peer.endpoint, security)
             report = self._call(endpoint, transactions, security, account, local_name, timeout)
         for transcript in peer.transcripts:

@@ -48,7 +48,8 @@ class Manners:
         secure_extensions: the same inside TLS (default: ``extensions`` without STARTTLS).
         answers: verb → reply octets, or a function that does as it likes with the stream; ``END`` is the end of data.
         tls: the context for STARTTLS, or for the whole connection where ``immediate_tls`` is set.
-        accounts: name → password for AUTH PLAIN, LOGIN; anything is accepted when it is ``None``.
+        command_limit: how many commands it hears before it closes.
+        window: about so many octets the kernel holds for it in either direction, as for a small host.
     """
 
     greeting: Answer = b"220 script.lab.example ESMTP\r\n"
@@ -57,6 +58,8 @@ class Manners:
     answers: Mapping[str, Answers] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
     immediate_tls: bool = False
+    command_limit: int = COMMAND_LIMIT
+    window: int | None = None
 
 
 class Responder:
@@ -81,7 +84,7 @@ class _Talk:
         if self._manners.immediate_tls and self._manners.tls is not None:
             self._stream.start_tls(self._manners.tls)
         self._give(self._manners.greeting)
-        for _ in range(COMMAND_LIMIT):
+        for _ in range(self._manners.command_limit):
             if self._over:
                 return
             line = self._stream.receive_until(b"\n", limit=LINE_LIMIT)
@@ -90,6 +93,9 @@ class _Talk:
             self._respond(verb, line)
 
     def _respond(self, verb: str, line: bytes) -> None:
+        if verb == "BDAT":
+            # a chunk follows its command without leave (RFC 3030, section 2)
+            self._stream.receive_exactly(int(line.split()[1]))
         special = self._special(verb)
         if special is not None:
             self._give(special)
@@ -109,7 +115,7 @@ class _Talk:
                 self._give(b"354 end with a dot\r\n")
                 self._take_data()
             case "BDAT":
-                self._take_chunk(line)
+                self._give(b"250 2.0.0 chunk taken\r\n")
             case _:
                 self._give(PLAIN_ANSWERS.get(verb, b"502 5.5.1 not here\r\n"))
                 self._over = verb == "QUIT"
@@ -145,10 +151,6 @@ class _Talk:
             taken = taken[-5:] + self._stream.receive_until(b"\n", limit=64 * 1024 * 1024)
         special = self._special("END")
         self._give(b"250 2.0.0 queued\r\n" if special is None else special)
-
-    def _take_chunk(self, line: bytes) -> None:
-        self._stream.receive_exactly(int(line.split()[1]))
-        self._give(b"250 2.0.0 chunk taken\r\n")
 
     def _authenticate(self, line: bytes) -> None:
         """Take whatever credentials are given; a case reads them from the transcript."""
