@@ -118,14 +118,15 @@ def test_coalescing_joins_segments() -> None:
     def gather(stream: RecordedStream) -> None:
         gathered.append(stream.receive_what_comes(0.5))
 
-    with ScriptedPeer(gather) as peer:
-        tap = Tap(peer.endpoint, from_client=Treatment(coalesce=0.1))
-        with tap, connect(tap.endpoint) as stream:
-            stream.segmentation = octets
-            stream.send(b"hello")
-            assert wait_until(
-                lambda: bool(peer.transcripts) and peer.transcripts[0].octets("client") == b"hello"
-            )
+    holding = Treatment(coalesce=0.1)
+    with (
+        ScriptedPeer(gather) as peer,
+        Tap(peer.endpoint, from_client=holding) as tap,
+        connect(tap.endpoint) as stream,
+    ):
+        stream.segmentation = octets
+        stream.send(b"hello")
+        assert wait_until(lambda: bool(peer.transcripts) and peer.transcripts[0].octets("client") == b"hello")
         arrived = [event.data for event in peer.transcripts[0].events() if event.kind == "data"]
     assert arrived == [b"hello"]
 
