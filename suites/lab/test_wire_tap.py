@@ -154,13 +154,13 @@ def test_cut_breaks_after_the_octets(peer: ScriptedPeer, kind: str) -> None:
 
 def test_silence_keeps_the_connection_open(peer: ScriptedPeer) -> None:
     """After the cut nothing more comes, and nothing ends."""
-    with Tap(peer.endpoint, from_server=Treatment(cut=Cut(after=2, kind="silence"))) as tap:
-        with connect(tap.endpoint, timeout=0.3) as stream:
-            stream.send(b"hello\n")
-            assert stream.receive_exactly(2) == b"HE"
-            with pytest.raises(Overdue):
-                stream.receive_exactly(1)
-            assert stream.ended is None
+    falling_silent = Treatment(cut=Cut(after=2, kind="silence"))
+    with Tap(peer.endpoint, from_server=falling_silent) as tap, connect(tap.endpoint, timeout=0.3) as stream:
+        stream.send(b"hello\n")
+        assert stream.receive_exactly(2) == b"HE"
+        with pytest.raises(Overdue):
+            stream.receive_exactly(1)
+        assert stream.ended is None
 
 
 def test_half_close_passes_through() -> None:
