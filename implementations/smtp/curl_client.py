@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 import sys
 import tempfile
@@ -40,10 +41,12 @@ class CurlClient:
         transactions: list[Transaction],
     ) -> Report:
         """Run all `transactions` in one process; `timeout` (seconds) holds for each transfer as a whole."""
+        # Without a name in the URL the program takes the uploaded file's for its own; the library, the machine's.
+        own_name = quote(local_name or socket.gethostname())
         scheme = "smtps" if security == "tls" else "smtp"
         name = f"[{host}]" if ":" in host else host
         common: list[tuple[str, str | None]] = [
-            ("url", f"{scheme}://{name}:{port}/{quote(local_name or '')}"),
+            ("url", f"{scheme}://{name}:{port}/{own_name}"),
             ("max-time", f"{timeout:g}"),
             ("write-out", "%{json}\n"),
             ("noproxy", "*"),  # a proxy named in the environment would stand between us and the server

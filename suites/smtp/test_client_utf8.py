@@ -112,13 +112,21 @@ def test_ascii_specials_beside_utf8_are_not_sent_bare(client: Client, sender: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@clause("rfc6531-3.4-parameter-supplied-when-needed", "rfc6531-3.4-parameter-has-no-value-client")
+@clause("rfc6531-3.4-parameter-supplied-when-needed")
 def test_parameter_is_supplied_when_needed(client: Client, kind: str) -> None:
     """What needs SMTPUTF8 goes behind a MAIL with exactly that word."""
     exchange = client.submit_to_script(Manners(), wide(kind))
 
     assert words(exchange) == ["SMTPUTF8"], f"MAIL had {words(exchange)}; the client says {exchange.report}"
     assert len(exchange.conversation.payloads) == 1, f"the client says {exchange.report}"
+
+
+@clause("rfc6531-3.4-parameter-has-no-value-client")
+def test_parameter_has_no_value(client: Client) -> None:
+    """SMTPUTF8 stands on MAIL alone, without an equals sign."""
+    exchange = client.submit_to_script(Manners(), wide("sender"))
+
+    assert words(exchange) == ["SMTPUTF8"], f"MAIL had {words(exchange)}; the client says {exchange.report}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
