@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab.judge.marks import clause, needs, role
@@ -35,17 +37,19 @@ HEADERS = {
     "group": b"From: <other@elsewhere.example>\r\nTo: undisclosed-recipients:;\r\n\r\ntext\r\n",
     "folded": b"To: <a@elsewhere.example>,\r\n <b@elsewhere.example>,\r\n\t<c@elsewhere.example>\r\n\r\ntext\r\n",
 }
+ADDRESS_FIELDS = frozenset({b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"apparently-to"})
 RECEIVED = b"Received: from a%d.example by b%d.example; Mon, 02 Nov 2026 12:00:00 +0000\r\n"
 
 
-def assert_arrives_unchanged(server: Server, sent: bytes) -> None:
-    """Hold that a message arrives octet for octet, with trace fields on top at most."""
+def assert_arrives_unchanged(server: Server, sent: bytes) -> bytes:
+    """Hold that a message arrives octet for octet, and return what the server put on top of it."""
     token, recipient = server.recipient()
     reply = server.greeted().deliver(recipient, sent)
     assert reply.code == 250, f"the message was answered {reply}"
     arrived = server.arrived(token)
     whole = [octets.endswith(server.host.mailbox.shown(sent)) for octets in arrived]
     assert whole == [True], f"of {sent!r} arrived {arrived}"
+    return arrived[0][: -len(sent)]
 
 
 @pytest.mark.parametrize("characters", CHARACTERS.values(), ids=CHARACTERS)
@@ -83,8 +87,11 @@ def test_the_dot_line_ends_the_data_and_is_no_part_of_it(server: Server, body: b
 @pytest.mark.parametrize("sent", HEADERS.values(), ids=HEADERS)
 @clause("rfc5321-7.2-envelope-does-not-alter-header")
 def test_the_header_is_not_altered_by_the_envelope(server: Server, sent: bytes) -> None:
-    """A header section that has nothing to do with the envelope arrives as it was."""
-    assert_arrives_unchanged(server, sent)
+    """A header section that has nothing to do with the envelope arrives as it was, and no address is added to it."""
+    added = assert_arrives_unchanged(server, sent)
+
+    names = {name.lower() for name in re.findall(rb"(?m)^([!-9;-~]+)[ \t]*:", added)}
+    assert names.isdisjoint(ADDRESS_FIELDS), f"on top of the message stands {added!r}"
 
 
 @clause("rfc5321-7.2-server-keeps-blind-copies-blind")
