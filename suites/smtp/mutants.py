@@ -14,6 +14,10 @@ from suites.smtp import (
     exemplar_client_edge,
     exemplar_edge,
     exemplar_server,
+    mutants_client_extensions,
+    mutants_client_mail,
+    mutants_client_security,
+    mutants_client_session,
     mutants_server_chunking,
     mutants_server_extensions,
     mutants_server_mail,
@@ -32,6 +36,10 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_server_extensions.breaks.mutants,
     *mutants_server_chunking.breaks.mutants,
     *mutants_server_submission.breaks.mutants,
+    *mutants_client_session.breaks.mutants,
+    *mutants_client_mail.breaks.mutants,
+    *mutants_client_extensions.breaks.mutants,
+    *mutants_client_security.breaks.mutants,
 )
 EXEMPLAR = "exemplar"
 FEATURES: dict[Role, tuple[str, ...]] = {

@@ -115,7 +115,7 @@ class GarbageCloses(Session):
     """What is no command closes the connection without a word."""
 
     def on_line(self, line: bytes) -> None:
-        if line.isascii() and line.replace(b" ", b"").isalnum() or b":" in line:
+        if (line.isascii() and line.replace(b" ", b"").isalnum()) or b":" in line:
             super().on_line(line)
         else:
             self.closing = True
@@ -223,13 +223,13 @@ breaks.answers(
 breaks.answers(
     "vrfy-yes",
     "VRFY's 250 holds no mailbox.",
-    {"VRFY 250": "250 2.1.5 Yes"},
+    {"VRFY 250": "250 2.1.5 Yes", "VRFY 252": "250 2.1.5 Yes"},
     "rfc6531-3.7.4.2-vrfy-250-has-mailbox",
 )
 breaks.answers(
     "vrfy-form",
     "VRFY's 250 has words behind the mailbox.",
-    {"VRFY 250": "250 2.1.5 <user0@lab.example> is here, and well"},
+    {"VRFY 250": "250 2.1.5 <a@lab.example> is well", "VRFY 252": "250 2.1.5 <a@lab.example> may be well"},
     "rfc6531-3.7.4.2-vrfy-250-form",
 )
 breaks.answers(

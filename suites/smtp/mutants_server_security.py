@@ -72,6 +72,12 @@ class Remembers(Session):
     def forget(self) -> None:
         self.drop_input()
 
+    def hello(self, argument: str, *, extended: bool) -> None:
+        kept, name = self.envelope, self.client_name
+        super().hello(argument, extended=extended)
+        if self.cipher is not None:
+            self.envelope, self.client_name = kept, name or argument
+
 
 @breaks("rfc3207-4.2-plaintext-after-starttls-not-executed")
 class RunsInjected(Session):
@@ -373,22 +379,13 @@ class OneAttempt(Session):
 class Hinting(Session):
     """Answers in the clear tell whether name and password fit."""
 
-    def unknown_mechanism(self) -> Refused:
-        if self.cipher is not None:
-            return super().unknown_mechanism()
-        return Refused(504, "5.5.4", "Not in the clear")
+    def mechanisms(self) -> list[str]:
+        return ["PLAIN", "LOGIN"]
 
-    def auth(self, argument: str) -> None:
-        try:
-            super().auth(argument)
-        except Refused as refusal:
-            initial = argument.partition(" ")[2]
-            if self.cipher is None and initial and refusal.code == 504:
-                parts = binascii.a2b_base64(initial).split(b"\0")
-                known = self.site.users.get(parts[1].decode("utf-8", "replace")) if len(parts) > 2 else None
-                if known is not None and known.encode() == parts[2]:
-                    raise Refused(538, "5.7.11", "Encryption required") from refusal
-            raise
+    def logged_in(self, user: str) -> None:
+        if self.cipher is None:
+            raise Refused(538, "5.7.11", "Right, but not in the clear")
+        super().logged_in(user)
 
 
 breaks("rfc8314-4.1-no-hint-about-credentials", "rfc8314-4.1-same-denial-for-all")(Hinting)

@@ -113,6 +113,11 @@ breaks.answers(
     "Malformed paths are accepted.",
     {"MAIL 501": "250 2.1.0 Ok", "RCPT 501": "250 2.1.5 Ok"},
     "rfc5321-4.1.2-malformed-path-rejected",
+)
+breaks.answers(
+    "sender-unclassified",
+    "A sender that is not acceptable is answered with 354.",
+    {"MAIL 501": "354 - Hm"},
     "rfc5321-3.3-unacceptable-sender-classified",
 )
 breaks.answers(
@@ -123,8 +128,8 @@ breaks.answers(
 )
 breaks.answers(
     "unverified-504",
-    "VRFY answers 504 to what it cannot verify.",
-    {"VRFY 252": "504 5.5.4 No"},
+    "VRFY answers 504 to whatever it is asked.",
+    {"VRFY 252": "504 5.5.4 No", "VRFY 250": "504 5.5.4 No"},
     "rfc5321-3.5.3-vrfy-unverified-codes",
 )
 for _name, _text, _what, _clause in (

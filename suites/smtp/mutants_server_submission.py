@@ -99,11 +99,12 @@ class Completes(Session):
 
 
 class NotCompleted(Session):
-    """Messages are stored as they came, with nothing but a Message-ID put in front."""
+    """Messages are stored as they came, with nothing but a Message-ID put behind their fields."""
 
     def as_stored(self, envelope: Envelope, content: bytes) -> bytes:
         head = f"Return-Path: <{envelope.sender}>\r\n".encode() + self.trace(envelope).encode()
-        return head + b"Message-ID: <added@lab.example>\r\n" + content
+        fields, blank, body = content.partition(b"\r\n\r\n")
+        return head + fields + b"\r\nMessage-ID: <added@lab.example>" + blank + body
 
 
 breaks(
