@@ -26,11 +26,13 @@ class Part:
         fields: name in small letters → value, unfolded.
         body: the octets behind the empty line.
         parts: what a multipart is made of.
+        closed: whether a multipart's closing delimiter came.
     """
 
     fields: dict[str, str]
     body: bytes
     parts: tuple[Part, ...]
+    closed: bool = True
 
     @property
     def type(self) -> str:
@@ -75,21 +77,24 @@ def parse(octets: bytes) -> Part:
     for line in re.sub(rb"\r\n(?=[ \t])", b"", head).split(b"\r\n"):
         name, _, value = line.decode("utf-8", "surrogateescape").partition(":")
         fields.setdefault(name.strip().lower(), value.strip())
-    return Part(fields, body, tuple(parse(inner) for inner in _inner(fields, body)))
+    pieces, closed = _inner(fields, body)
+    return Part(fields, body, tuple(parse(piece) for piece in pieces), closed)
 
 
-def _inner(fields: dict[str, str], body: bytes) -> list[bytes]:
+def _inner(fields: dict[str, str], body: bytes) -> tuple[list[bytes], bool]:
+    """The parts of a multipart, and whether they are closed."""
     kind = fields.get("content-type", "")
     if not kind.lower().startswith("multipart/"):
-        return []
+        return [], True
     found = re.search(r'boundary=(?:"([^"]+)"|([^\s;]+))', kind, re.IGNORECASE)
     if found is None:
-        return []
+        return [], False
     delimiter = re.escape((found[1] or found[2]).encode())
     pieces = re.split(rb"(?:^|\r\n)--" + delimiter + rb"(--)?[ \t]*(?:\r\n|$)", body)
     # between two pieces stands the closing mark, or None; what follows the mark is no part
-    ends = [*pieces[1::2], b"--"].index(b"--")
-    return pieces[2 : 2 * ends + 1 : 2]
+    marks = pieces[1::2]
+    ends = [*marks, b"--"].index(b"--")
+    return pieces[2 : 2 * ends + 1 : 2], b"--" in marks
 
 
 def lost(original: Part, arrived: Part) -> list[str]:
@@ -126,6 +131,10 @@ def invalid(message: Part, *, eight_bit: bool) -> list[str]:
         problems.append("there is no MIME-Version: 1.0")
     allowed = {"7bit", "quoted-printable", "base64"} | ({"8bit"} if eight_bit else set())
     for part in message.walk():
+        if part.type.startswith("multipart/") and not (part.parts and part.closed):
+            problems.append(
+                f"{part.type} has {len(part.parts)} parts and is {'' if part.closed else 'not '}closed"
+            )
         if part.encoding not in allowed:
             problems.append(f"{part.type} says {part.encoding}")
         if not part.parts:

@@ -68,6 +68,8 @@ BROKEN = {
     "binary": encoded("binary", b"a\r\n"),
     "no-version": message(b"a\r\n"),
     "encoded-multipart": multipart(b"\r\na", encoding="base64"),
+    "no-parts": multipart(),
+    "not-closed": multipart(b"\r\na").replace(b"--cut--", b"--cut"),
     "inside-a-part": multipart(b"\r\na", b"\r\na\nb"),
 }
 
