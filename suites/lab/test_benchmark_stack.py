@@ -19,7 +19,8 @@ from lab.stack import accounts, leases, lifecycle
 from lab.stack.project import Lab
 from suites.lab.stack_labs import temporary_lab, until
 
-pytestmark = [pytest.mark.docker, pytest.mark.benchmark_lab]
+# Each benchmark brings the whole stack up several times.
+pytestmark = [pytest.mark.docker, pytest.mark.benchmark_lab, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
