@@ -65,6 +65,7 @@ class RecordedStream:
         self._ended: str | None = None
         self.secured = False
         self._truncated = False
+        self._peer_certificate: bytes | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -207,7 +208,7 @@ class RecordedStream:
     @property
     def peer_certificate(self) -> bytes | None:
         """The certificate that the other end showed (DER), or ``None`` where it showed none."""
-        return self._sock.getpeercert(binary_form=True) if isinstance(self._sock, ssl.SSLSocket) else None
+        return self._peer_certificate
 
     @property
     def cipher(self) -> tuple[str, str] | None:
@@ -225,7 +226,7 @@ class RecordedStream:
         """
         self._sock.settimeout(self.timeout)
         try:
-            self._sock = context.wrap_socket(
+            secured = context.wrap_socket(
                 self._sock,
                 server_side=self._side == "server",
                 server_hostname=server_name,
@@ -239,6 +240,9 @@ class RecordedStream:
             self.transcript.record("lab", "tls", f"handshake failed: {error}".encode())
             message = f"the TLS handshake failed: {error}"
             raise StreamError(message) from error
+        self._sock = secured
+        # a connection that ends without a close alert no longer tells it
+        self._peer_certificate = secured.getpeercert(binary_form=True)
         self.secured = True
         version = self._sock.version() or "unknown version"
         self.transcript.record("lab", "tls", f"{version} established".encode())

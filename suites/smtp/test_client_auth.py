@@ -186,6 +186,7 @@ PREPARED = {
 @pytest.mark.parametrize(("name", "prepared"), PREPARED.values(), ids=PREPARED)
 @needs("auth-plain")
 @clause("rfc4954-4-saslprep-client")
+@cuts("whole")  # what a host says has no part in it
 def test_user_name_is_prepared(client: Client, name: str, prepared: bytes) -> None:
     """The user's name travels as SASLprep leaves it (RFC 4013, section 2)."""
     manners = Manners(secure_extensions=(*EHLO_DEFAULT, "AUTH PLAIN"), tls=client.tls)
