@@ -107,7 +107,10 @@ def case_of(item: pytest.Item, selection: Selection) -> Case | None:
     implementation = parameters.get("implementation")
     if not isinstance(implementation, Implementation):
         return None
-    cut = str(parameters.get("cut", "-"))
+    cut = parameters.get("cut", "-")
+    if not isinstance(cut, str):
+        # none of the cuts asked for is one of the case's
+        return None
     ids = tuple(str(name) for clause in item.iter_markers("clause") for name in clause.args)
     ledger = suite.ledger.by_id()
     for name in ids:

@@ -262,12 +262,9 @@ class Trial:
             )
             output.seek(0)
             said = output.read()[-2000:]
-        verdicts = [
-            json.loads(line)
-            for path in folder.glob("*/verdicts.jsonl")
-            for line in path.open(encoding="utf-8")
-        ]
-        # 5: no case at all decides the clauses of these mutants, which then survive
+        texts = [path.read_text(encoding="utf-8") for path in folder.glob("*/verdicts.jsonl")]
+        verdicts = [json.loads(line) for text in texts for line in text.splitlines()]
+        # no case at all decides the clauses of these mutants, which then survive
         if not verdicts and ended.returncode != NOTHING_COLLECTED:
             raise LabError(f"the cases could not judge the mutants: {said}")
         return verdicts

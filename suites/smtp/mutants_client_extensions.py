@@ -73,7 +73,7 @@ class MatchesTexts(Client):
     """Replies are matched with commands by their texts."""
 
     def sorted_replies(self, plan: Plan, replies: list[Reply]) -> Progress:
-        mine = [reply for reply in replies if "sender" in reply.text.lower()][:1]
+        mine = [reply for reply in replies if "sender" in reply.text.lower()][-1:]
         rest = [reply for reply in replies if reply not in mine]
         return super().sorted_replies(plan, [*mine, *rest])
 
@@ -185,12 +185,20 @@ class Converting(BinaryAnyway):
         return message
 
 
-@breaks("rfc3030-3-binary-conversion-lossless", "rfc3030-3-binary-conversion-valid")
-class DropsOctets(Converting):
+@breaks("rfc3030-3-binary-conversion-valid")
+class RelabelsOnly(Converting):
+    """Binary parts are called 7bit, and sent as they are."""
+
+    def converted(self, message: bytes) -> bytes:
+        return re.sub(rb"(?i)(Content-Transfer-Encoding:[ \t]*)binary", rb"\g<1>7bit", message)
+
+
+@breaks("rfc3030-3-binary-conversion-lossless")
+class DropsOctets(RelabelsOnly):
     """Octets that are no text are dropped."""
 
     def converted(self, message: bytes) -> bytes:
-        return re.sub(rb"[^\t\r\n -~]", b"", message)
+        return re.sub(rb"[^\t\r\n -~]", b"", super().converted(message))
 
 
 @breaks("rfc3030-3-binary-conversion-not-nested")

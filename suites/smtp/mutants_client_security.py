@@ -413,8 +413,9 @@ class OneMechanism(Client):
 
 
 @breaks("rfc4954-8-case-insensitive-client")
-class CapitalMechanismsOnly(Client):
-    """Mechanisms are known in capitals only."""
+class CapitalAuth(Client):
+    """The keyword AUTH is known in capitals only."""
 
-    def offered(self) -> list[str]:
-        return self.extensions.get("AUTH", [])
+    def parse_extensions(self, reply: Reply) -> dict[str, list[str]]:
+        found = super().parse_extensions(reply)
+        return {word: words for word, words in found.items() if word != "AUTH" or "AUTH" in reply.text}
