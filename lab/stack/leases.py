@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from lab.errors import LabError
-from lab.stack import lifecycle
+from lab.stack import lifecycle, readiness
 from lab.stack.engine import EngineMissing
 from lab.stack.locks import Busy, identity, is_alive, locked
 from lab.stack.progress import Progress, Quiet
@@ -185,8 +185,30 @@ def tidy(lab: Lab, *, progress: Progress | None = None) -> list[str]:
         return []
 
 
+def remove_unheld(lab: Lab) -> list[str]:
+    """Remove services that stand in nobody's name: no lease, no `erle up`. For `erle gc`; return their names.
+
+    They come from programs that used `lifecycle` by itself and were killed. Does nothing while one is at work.
+    """
+    try:
+        with locked(lab, LOCK, seconds=0), locked(lab, lifecycle.LOCK, seconds=0):
+            book = read(lab)
+            named = (
+                book.persistent | book.brought | {name for holder in book.holders for name in holder.services}
+            )
+            unheld = set(lifecycle.services(lab)) - named
+    except Busy:
+        return []
+    return lifecycle.down(lab, unheld) if unheld else []
+
+
 def up_to_stay(
-    lab: Lab, names: Sequence[str] | None, *, progress: Progress | None = None, yes: bool = False
+    lab: Lab,
+    names: Sequence[str] | None,
+    *,
+    progress: Progress | None = None,
+    yes: bool = False,
+    seconds: float = readiness.DEADLINE,
 ) -> dict[str, Service]:
     """Bring servers up until `release`: what `erle up` does."""
     with locked(lab, LOCK):
@@ -201,7 +223,7 @@ def up_to_stay(
         write(lab, book)
         try:
             held = {name for holder in book.holders if holder is not mine for name in holder.services}
-            found = lifecycle.up(lab, names, progress=progress, yes=yes, keep=held)
+            found = lifecycle.up(lab, names, progress=progress, yes=yes, keep=held, seconds=seconds)
         except LabError:
             # Those that did come up stay, so that their logs can be read.
             _settle(lab, book, mine, chosen & _running_or_ended(lab))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import docker
 
 COMPOSE_SECONDS = 120.0
+LOCK = "up"
 
 
 def services(lab: Lab) -> dict[str, Service]:
@@ -53,11 +54,12 @@ def up(
 
     Puts right what the machine lacks where the user agrees (or `yes`), builds missing images, and waits until every server
     has answered in its own protocol. Servers named in `keep` stay as they run, even if what they are made from has changed
-    since. Raises `LabError` otherwise; servers that did come up are left running.
+    since. Nobody's name stands on what comes up this way, so `erle gc` removes it: `leases` is for what has to last.
+    Raises `LabError` otherwise; servers that did come up are left running.
     """
     progress = progress or Quiet()
     wanted = lab.chosen(names)
-    with locked(lab, "up") as lock:
+    with locked(lab, LOCK) as lock:
         engine = _engine(lab, wanted, progress, yes=yes)
         images.build(engine, wanted, progress)
         accounts.prepare(lab)
@@ -162,7 +164,7 @@ def down(lab: Lab, names: Iterable[str] | None = None, *, progress: Progress | N
     """
     progress = progress or Quiet()
     chosen = None if names is None else set(names)
-    with locked(lab, "up"):
+    with locked(lab, LOCK):
         removed = [s for s in services(lab).values() if chosen is None or s.name in chosen]
         engine = lab.engine()
         with engine.session() as client:

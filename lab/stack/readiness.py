@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.stack.project import Question
 from lab.stack.service import NotPublished, Service
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 ATTEMPT_SECONDS = 1.0
 PAUSE_SECONDS = 0.03
 LOOK_SECONDS = 0.5  # between two looks at the container's state, each a question to the engine

@@ -62,12 +62,14 @@ def _containers(client: docker.DockerClient, lab: Lab) -> list[Removed]:
             by_checkout[labels.get(CHECKOUT_LABEL, "")].append((entry["Id"], name))
     for checkout, containers in by_checkout.items():
         if Path(checkout, "compose.yaml").is_file():
-            if Path(checkout) != lab.root:
-                other = Lab.here(Path(checkout), lab.engine_option)
-                gone += [
-                    Removed("container", name, f"its runner is gone ({checkout})")
-                    for name in leases.tidy(other)
-                ]
+            other = Lab.here(Path(checkout), lab.engine_option)
+            gone += [
+                Removed("container", name, f"its runner is gone ({checkout})") for name in leases.tidy(other)
+            ]
+            gone += [
+                Removed("container", name, f"nobody holds it ({checkout})")
+                for name in leases.remove_unheld(other)
+            ]
             continue
         for container, name in containers:
             lifecycle.remove_container(client, container)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack import lifecycle, sweep
+from lab.stack import lifecycle
 from lab.stack.engine import Engine, EngineMissing, find_engine
 from lab.stack.project import Lab
 from lab.stack.service import Service
@@ -47,7 +47,6 @@ def temporary_lab(folder: Path, *, compose: str | None = None) -> Iterator[Lab]:
         folder.mkdir(parents=True, exist_ok=True)
         lifecycle.down(lab)
         shutil.rmtree(lab.state, ignore_errors=True)
-        sweep.sweep(lab)
 
 
 def until(held: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:

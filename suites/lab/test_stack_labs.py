@@ -30,14 +30,14 @@ pytestmark = pytest.mark.docker
 def all_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, dict[str, Service]]]:
     """All reference servers, in a lab of this module's own."""
     with temporary_lab(tmp_path_factory.mktemp("all") / "checkout") as lab:
-        yield lab, lifecycle.up(lab, seconds=60)
+        yield lab, leases.up_to_stay(lab, None)
 
 
 @pytest.fixture
 def memcached(tmp_path: Path) -> Iterator[Lab]:
     """A lab that runs memcached."""
     with temporary_lab(tmp_path / "checkout") as lab:
-        lifecycle.up(lab, ["memcached"])
+        leases.up_to_stay(lab, ["memcached"])
         yield lab
 
 
@@ -136,7 +136,7 @@ def test_two_labs_run_side_by_side(memcached: Lab, tmp_path: Path) -> None:
     """Each has its own ports, and taking one down leaves the other running."""
     with temporary_lab(tmp_path / "other") as other:
         here = lifecycle.services(memcached)["memcached"]
-        there = lifecycle.up(other, ["memcached"])["memcached"]
+        there = leases.up_to_stay(other, ["memcached"])["memcached"]
         assert here.endpoint(11211) != there.endpoint(11211)
         assert answers(memcached, here)
         assert answers(other, there)
@@ -208,7 +208,7 @@ def test_a_fault_that_cannot_be_done_says_why(memcached: Lab) -> None:
 def test_gc_removes_the_lab_of_a_checkout_that_is_gone(tmp_path: Path, memcached: Lab) -> None:
     """Containers and networks of a deleted folder go; those of another lab stay."""
     with temporary_lab(tmp_path / "deleted") as deleted:
-        lifecycle.up(deleted, ["memcached"])
+        leases.up_to_stay(deleted, ["memcached"])
         shutil.rmtree(deleted.root)
         gone = [thing for thing in sweep.sweep(memcached) if deleted.name in thing.name]
         assert {thing.kind for thing in gone} >= {"container", "network"}
@@ -234,10 +234,21 @@ def test_gc_removes_throw_away_containers_of_dead_runners(memcached: Lab) -> Non
 def test_gc_cleans_up_after_a_run_of_another_checkout_that_was_killed(tmp_path: Path, memcached: Lab) -> None:
     """One checkout's gc tidies them all."""
     with temporary_lab(tmp_path / "other") as other:
-        lifecycle.up(other, ["memcached"])
+        leases.up_to_stay(other, ["memcached"])
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
             holder = leases.Holder("x", process.pid, identity(process.pid) or "", ("memcached",))
         leases.write(other, leases.Book([holder], set(), {"memcached"}))
         sweep.sweep(memcached)
         assert running(other) == set()
+    assert running(memcached) == {"memcached"}
+
+
+def test_gc_removes_what_nobody_holds_and_leaves_what_somebody_does(tmp_path: Path, memcached: Lab) -> None:
+    """A program that brought servers up by itself, and was killed, has left no name behind."""
+    with temporary_lab(tmp_path / "other") as other:
+        lifecycle.up(other, ["memcached"])
+        with leases.Lease(other, ["dnsmasq"]):
+            gone = [thing.name for thing in sweep.sweep(memcached) if str(other.root) in thing.why]
+            assert gone == ["memcached"]
+            assert running(other) == {"dnsmasq"}
     assert running(memcached) == {"memcached"}

@@ -19,7 +19,7 @@ import pytest
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from lab.stack import images, lifecycle, readiness
+from lab.stack import images, leases, lifecycle, readiness
 from lab.stack.engine import Engine
 from lab.stack.progress import Quiet
 from lab.stack.project import BadCompose, Lab, Question
@@ -213,7 +213,7 @@ def test_up_says_which_server_failed_and_leaves_the_others_running(tmp_path: Pat
     )
     with temporary_lab(tmp_path / "checkout", compose=compose) as lab:
         with pytest.raises(readiness.NotReady, match=r"memcached is not ready: tcp 11211 answered b'VERSION"):
-            lifecycle.up(lab, ["memcached", "dnsmasq"], seconds=2)
+            leases.up_to_stay(lab, ["memcached", "dnsmasq"], seconds=5)
         assert {s.name: s.state for s in lifecycle.services(lab).values()} == {
             "memcached": "running",
             "dnsmasq": "running",
