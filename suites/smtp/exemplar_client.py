@@ -6,13 +6,13 @@ Each decision is a method, so that a mutant is a few lines.
 
 from __future__ import annotations
 
-import re
 import socket
 from dataclasses import dataclass, field
 
 from suites.smtp.contract import Report, Security, Transaction, TransactionOutcome
 from suites.smtp.exemplar_envelope import Plan, Planner
 from suites.smtp.exemplar_message import stuffed
+from suites.smtp.exemplar_outcome import failed, refused, summary
 from suites.smtp.exemplar_syntax import is_host
 from suites.smtp.exemplar_talk import Channel, Garbled, Lost, Reply, Turned, Unsendable
 
@@ -379,30 +379,3 @@ class Client(Planner):
         if again["outcome"] != "done" and not still:
             still = {name: notes[name] for name in surplus}
         return {**kept, **still}
-
-
-def refused(reply: Reply) -> TransactionOutcome:
-    """The server's no."""
-    return {"outcome": "refused", "code": reply.code, "text": reply.text}
-
-
-def failed(error: Exception) -> TransactionOutcome:
-    """What went wrong otherwise."""
-    return {"outcome": "failed", "cause": re.sub(r"\s+", " ", str(error))}
-
-
-def summary(outcomes: list[TransactionOutcome], trouble: TransactionOutcome | None) -> Report:
-    """The worst of the session and its transactions stands for all."""
-    parts = [*outcomes, *([trouble] if trouble is not None else [])]
-    order = ("done", "refused", "failed")
-    worst = max(
-        parts, key=lambda part: order.index(part["outcome"]), default=TransactionOutcome(outcome="done")
-    )
-    report: Report = {"outcome": worst["outcome"], "transactions": outcomes}
-    if "code" in worst:
-        report["code"] = worst["code"]
-    if "text" in worst:
-        report["text"] = worst["text"]
-    if "cause" in worst:
-        report["cause"] = worst["cause"]
-    return report
