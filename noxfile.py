@@ -6,6 +6,7 @@ launcher made. Words after `--` go to the program that a session runs.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def tests(session: nox.Session) -> None:
     # Verdicts to look at fail the session, but only after all else was tested.
     failed = None
     try:
-        erle(session, "run", "--profile", "quick")
+        erle(session, "run", "--profile", "quick", "--jobs", str(os.cpu_count() or 1))
     except CommandFailed as error:
         failed = error
     session.run("python", "-m", "pytest", "-m", "not role and not control and not benchmark_lab and not arm")
