@@ -40,7 +40,14 @@ def mutants(
         list[str] | None, typer.Option(metavar="NAME", help="Only this one (again for more).")
     ] = None,
     jobs: Annotated[
-        int, typer.Option("-j", "--jobs", min=0, max=31, help="Processes side by side (0: one a CPU).")
+        int,
+        typer.Option(
+            "-j",
+            "--jobs",
+            min=0,
+            max=31,
+            help="Processes side by side (0: two a CPU, as they wait most of the time).",
+        ),
     ] = 0,
 ) -> int:
     """Try the cases on broken implementations: each must be caught by a case of the clause it breaks."""
@@ -51,7 +58,7 @@ def mutants(
         suites = tuple(suite for suite in suites if (suite.directory / "mutants.py").exists())
     good = True
     for suite in suites:
-        good = _try(suite, mutant or [], jobs or os.cpu_count() or 1) and good
+        good = _try(suite, mutant or [], jobs or 2 * (os.cpu_count() or 1)) and good
     return 0 if good else 1
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.judge.catalogue import unknown
+from lab.judge.first_kill import KILLING
 from lab.judge.suite import Suite
 from lab.judge.verdict import Verdict
 
@@ -27,7 +28,6 @@ LIST_TIMEOUT = 60.0
 JUDGE_TIMEOUT = 1800.0
 #: pytest's exit code where no case is left to run.
 NOTHING_COLLECTED = 5
-KILLING = frozenset({Verdict.FAIL, Verdict.LENIENT})
 Progress = Callable[[str], None]
 
 
@@ -212,7 +212,9 @@ class Trial:
         self, rows: Sequence[Candidate], *options: str
     ) -> defaultdict[tuple[str, str], list[dict[str, object]]]:
         """The verdict rows by role and name."""
-        shares = [share for start in range(self._processes) if (share := rows[start :: self._processes])]
+        # more shares than processes: a mutant that is slow to judge holds up few others
+        count = min(len(rows), 2 * self._processes)
+        shares = [rows[start::count] for start in range(count)]
         found: defaultdict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
         with (
             tempfile.TemporaryDirectory(prefix="erle-mutants-") as folder,
@@ -254,7 +256,7 @@ class Trial:
                 "--results",
                 str(folder),
             ),
-            *("-p", "no:cacheprovider", *options),
+            *("-p", "no:cacheprovider", "-p", "lab.judge.first_kill", *options),
         ]
         with (folder / "output").open("w+", encoding="utf-8") as output:
             ended = subprocess.run(

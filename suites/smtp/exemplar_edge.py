@@ -14,6 +14,7 @@ import socket
 import ssl
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 from suites.smtp.exemplar_framing import Envelope, PortName, Site
@@ -98,8 +99,11 @@ class Edge:
             self.converse(connection, port, peer)
         except OSError:
             connection.close()
-        finally:
-            self._threads.discard(threading.current_thread())
+        except BaseException:
+            # a fault of the server's own must be seen as its crash, and not as an answer
+            traceback.print_exc()
+            os._exit(70)
+        self._threads.discard(threading.current_thread())
 
     def converse(self, connection: socket.socket, port: PortName, peer: str) -> None:
         """Carry octets between a connection and its session."""
