@@ -21,6 +21,8 @@ from lab.wire.endpoint import Endpoint
 from lab.wire.stream import RecordedStream, StreamError
 
 POLL_INTERVAL = 0.004
+#: Seconds after which a message is of no use to any run: cases wait for theirs far less.
+STALE_AFTER = 600
 Found = TypeVar("Found", bound=Sized)
 
 
@@ -125,12 +127,23 @@ class ImapMailbox:
         if not self._next_uid:
             found = re.search(rb"\[UIDNEXT (\d+)\]", answer)
             self._next_uid = int(found[1]) if found else 1
+            self._discard_stale()
 
     def close(self) -> None:
         """Close the connection; it is opened again when mail is looked for."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+    def _discard_stale(self) -> None:
+        """Remove what earlier runs left, or a lab that is kept up fills its volume (RFC 5032, RFC 4315)."""
+        answer = self._command(b"UID SEARCH OLDER %d" % STALE_AFTER)
+        found = re.search(rb"\* SEARCH((?: \d+)+)", answer)
+        if found:
+            # a younger message has a higher UID
+            uids = b"1:%d" % max(map(int, found[1].split()))
+            self._command(b"UID STORE " + uids + rb" +FLAGS.SILENT (\Deleted)")
+            self._command(b"UID EXPUNGE " + uids)
 
     def _fetch_new(self) -> None:
         if self._stream is None:
