@@ -9,6 +9,7 @@ import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
 from suites.smtp.mailhost import Account
+from suites.smtp.replies import split_replies
 from suites.smtp.sasl import begin, challenge_of, credentials, plain
 from suites.smtp.subjects import Server
 
@@ -193,9 +194,15 @@ def test_an_endless_response_gets_500(server: Server) -> None:
     session = server.secure()
     begin(session, "PLAIN")
 
-    reply = session.command(ENDLESS)
+    # in two parts, or it is chance whether a server sees the line's end when its buffer overflows
+    session.send(ENDLESS[: len(ENDLESS) // 2])
+    early = session.stream.receive_what_comes(0.1)
+    session.send(ENDLESS[len(ENDLESS) // 2 :] + b"\r\n")
 
-    assert reply.code in {500, 535}, f"a response of {len(ENDLESS)} characters was answered {reply}"
+    replies = split_replies(early) or [session.reply()]
+    assert [reply.code for reply in replies] in ([500], [535]), (
+        f"a response of {len(ENDLESS)} characters was answered {' '.join(map(str, replies))}"
+    )
     assert session.usable(), "the session is out of step"
 
 
