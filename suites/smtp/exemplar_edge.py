@@ -99,7 +99,7 @@ class Edge:
             self.converse(connection, port, peer)
         except OSError:
             connection.close()
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - whatever it is, the process ends with it
             # a fault of the server's own must be seen as its crash, and not as an answer
             traceback.print_exc()
             os._exit(70)

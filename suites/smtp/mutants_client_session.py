@@ -181,7 +181,7 @@ class QuitAndGo(Client):
 class Misreporting(Client):
     """Tells its caller other things than happened."""
 
-    def send(self, **arguments: object) -> Report:  # type: ignore[override]  # handed on as they came
+    def send(self, **arguments: object) -> Report:
         return self.retold(super().send(**arguments))  # type: ignore[arg-type]  # as above
 
     def retold(self, report: Report) -> Report:

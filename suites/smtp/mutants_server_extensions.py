@@ -151,7 +151,8 @@ class RefusalsFirst(Session):
     def receive(self, octets: bytes) -> None:
         super().receive(octets)
         replies = re.findall(rb"(?:\d{3}-[^\n]*\n)*\d{3} [^\n]*\n", bytes(self.output))
-        self.output[:] = b"".join(sorted(replies, key=lambda reply: not reply.startswith(b"5")))
+        refusals = [reply for reply in replies if reply[:1] == b"5"]
+        self.output[:] = b"".join([*refusals, *(reply for reply in replies if reply not in refusals)])
 
 
 @breaks("rfc2920-3.2-data-only-with-recipients", "rfc2920-3.2-empty-message-not-sent")
