@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import threading
 import time
@@ -205,7 +206,8 @@ class FolderMailbox:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._envelopes: dict[Path, dict[str, object]] = {}
+        #: By the file's name: the recipients as text, and all of it.
+        self._envelopes: dict[str, tuple[str, dict[str, object]]] = {}
 
     def find(self, token: str) -> list[bytes]:
         """Messages with a recipient whose address holds the token."""
@@ -242,7 +244,9 @@ class FolderMailbox:
 
     def envelopes(self, token: str) -> list[dict[str, object]]:
         """The envelopes, as the server understood them, of the token's messages."""
-        for path in self._directory.glob("*.json"):
-            if path not in self._envelopes:
-                self._envelopes[path] = json.loads(path.read_text(encoding="utf-8"))
-        return [envelope for envelope in self._envelopes.values() if token in json.dumps(envelope["to"])]
+        with os.scandir(self._directory) as entries:
+            names = {entry.name for entry in entries if entry.name.endswith(".json")}
+        for name in names - self._envelopes.keys():
+            envelope = json.loads((self._directory / name).read_text(encoding="utf-8"))
+            self._envelopes[name] = (json.dumps(envelope["to"]), envelope)
+        return [envelope for recipients, envelope in self._envelopes.values() if token in recipients]

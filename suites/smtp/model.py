@@ -5,7 +5,7 @@ Knows what is legal in a message and where implementations slip. Must not know a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hypothesis import strategies as st
 
@@ -58,17 +58,24 @@ octets = st.one_of(
 )
 
 
-@st.composite
-def segmentations(draw: st.DrawFn) -> Segmentation:
-    """Any way to cut what is sent; the cuts repeat through the stream."""
-    sizes = draw(st.lists(st.integers(min_value=1, max_value=700), min_size=1, max_size=6))
+def cut_by(sizes: Sequence[int]) -> Segmentation:
+    """A way to cut: pieces of these sizes, which repeat through each write; whole without any."""
 
     def cut(data: bytes) -> Iterator[bytes]:
         position = turn = 0
         while position < len(data):
-            size = sizes[turn % len(sizes)]
+            size = sizes[turn % len(sizes)] if sizes else len(data)
             yield data[position : position + size]
             position += size
             turn += 1
 
     return cut
+
+
+#: Sizes by which a stream is cut anywhere.
+cut_sizes = st.lists(st.integers(min_value=1, max_value=700), min_size=1, max_size=6)
+
+
+def segmentations() -> st.SearchStrategy[Segmentation]:
+    """Any way to cut what is sent."""
+    return cut_sizes.map(cut_by)

@@ -22,5 +22,7 @@ def in_profile(profile: str, *, quick: int, deep: int) -> Callable[[F], F]:
         database=None,
         deadline=None,
         print_blob=True,
+        # one reason is what a verdict has room for; several would come as a group of exceptions
+        report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
