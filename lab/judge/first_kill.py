@@ -6,6 +6,8 @@ Knows the rows that the judge's plugin makes. Must not know any protocol. Loaded
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab.judge.catalogue import Implementation
@@ -13,6 +15,14 @@ from lab.judge.rows import Row
 from lab.judge.verdict import Verdict
 
 KILLING = frozenset({Verdict.FAIL, Verdict.LENIENT})
+#: How a reason begins where the case itself broke, or ran out of time, instead of saying what is wrong; what a driver
+#: meets on a stream (StreamError) is what the implementation did.
+BREAKDOWN = re.compile(r"(?!StreamError)\w*(?:Error|Exception): |Failed: Timeout ")
+
+
+def kills(verdict: str, reason: str) -> bool:
+    """Whether a verdict on a mutant is proof that the case sees what is wrong with it."""
+    return verdict in KILLING and BREAKDOWN.match(reason) is None
 
 
 class FirstKill:
@@ -24,7 +34,7 @@ class FirstKill:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of a failure, told by the row that the judge's plugin put on the report."""
         row: Row | None = getattr(report, "erle_row", None)
-        if row is not None and row["verdict"] in KILLING:
+        if row is not None and kills(row["verdict"], row["reason"]):
             self._killed.add((row["role"], row["implementation"]))
 
     @pytest.hookimpl(tryfirst=True)

@@ -19,13 +19,15 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.judge.catalogue import unknown
-from lab.judge.first_kill import KILLING
+from lab.judge.first_kill import kills
 from lab.judge.suite import Suite
 from lab.judge.verdict import Verdict
 
 LIST_TIMEOUT = 60.0
 #: Seconds that one process may take to judge its share; a mutant that hangs costs its cases' own deadlines.
 JUDGE_TIMEOUT = 1800.0
+#: Seconds for one case: more than any of them waits by itself.
+CASE_TIMEOUT = 300
 #: pytest's exit code where no case is left to run.
 NOTHING_COLLECTED = 5
 Progress = Callable[[str], None]
@@ -256,7 +258,7 @@ class Trial:
                 "--results",
                 str(folder),
             ),
-            *("-p", "no:cacheprovider", "-p", "lab.judge.first_kill", *options),
+            *("-p", "no:cacheprovider", "-p", "lab.judge.first_kill", f"--timeout={CASE_TIMEOUT}", *options),
         ]
         with (folder / "output").open("w+", encoding="utf-8") as output:
             ended = subprocess.run(
@@ -275,10 +277,10 @@ class Trial:
 def mutant_fate(mutant: Candidate, rows: Sequence[dict[str, object]]) -> Fate:
     """Whether a case of its clause caught it by what it says, and not by its own breakdown."""
     mine = [row for row in rows if mutant.clause in _words(row["clauses"])]
-    killers = tuple(dict.fromkeys(str(row["case"]) for row in mine if row["verdict"] in KILLING))
-    if killers:
-        first = next(row for row in mine if row["verdict"] in KILLING)
-        return Fate(mutant, killed=True, reason=_line(first["reason"]), by=killers)
+    killing = [row for row in mine if kills(str(row["verdict"]), str(row["reason"]))]
+    if killing:
+        killers = tuple(dict.fromkeys(str(row["case"]) for row in killing))
+        return Fate(mutant, killed=True, reason=_line(killing[0]["reason"]), by=killers)
     if not mine:
         return Fate(mutant, killed=False, reason="no case decides its clause")
     others = [row for row in mine if row["verdict"] not in {Verdict.PASS, Verdict.UNSUPPORTED}]

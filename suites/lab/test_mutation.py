@@ -53,6 +53,16 @@ def test_a_breakdown_does_not_kill(verdict: str) -> None:
     assert (fate.killed, fate.reason) == (False, f"only {verdict}: it died")
 
 
+@pytest.mark.parametrize(
+    "reason", ["KeyError: 'sum'", "ValueError: no", "Failed: Timeout (>120.0s) from pytest-timeout."]
+)
+def test_a_case_that_breaks_does_not_kill(reason: str) -> None:
+    """A case that fell over said nothing about the clause; what a stream did to the driver is what the mutant did."""
+    assert not mutant_fate(MUTANT, [row("fail", reason)]).killed
+    assert mutant_fate(MUTANT, [row("fail", "Overdue: nothing more from the server")]).killed
+    assert mutant_fate(MUTANT, [row("fail", "StreamError: the TLS handshake failed")]).killed
+
+
 def test_cases_of_other_clauses_do_not_kill() -> None:
     """A failure of a case that decides another clause is no proof for the mutant's own."""
     fate = mutant_fate(MUTANT, [row("fail", clauses=("toy-polite",))])

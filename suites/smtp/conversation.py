@@ -7,6 +7,7 @@ Must not trust the client: it reads the octets and the server's replies only.
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -197,9 +198,14 @@ class Conversation:
         """All SASL messages of the client, decoded: initial responses and later ones.
 
         Raises:
-            ValueError: one is no base64.
+            AssertionError: one is no base64.
         """
         raw = [command.line.split(b" ")[2] for command in self.all("AUTH") if command.line.count(b" ") >= 2]
-        return [
-            b"" if part == b"=" else base64.b64decode(part, validate=True) for part in [*raw, *self.responses]
-        ]
+        return [b"" if part == b"=" else _decoded(part) for part in [*raw, *self.responses]]
+
+
+def _decoded(part: bytes) -> bytes:
+    try:
+        return base64.b64decode(part, validate=True)
+    except binascii.Error as error:
+        raise AssertionError(f"the client's SASL message {part!r} is no base64") from error

@@ -182,7 +182,7 @@ class Misreporting(Client):
     """Tells its caller other things than happened."""
 
     def send(self, **arguments: object) -> Report:
-        return self.retold(super().send(**arguments))  # type: ignore[arg-type]  # as above
+        return self.retold(super().send(**arguments))  # type: ignore[arg-type]  # handed on as they came
 
     def retold(self, report: Report) -> Report:
         """The report in place of the true one."""
