@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +19,13 @@ import yaml
 from lab.errors import LabError
 from lab.judge.catalogue import Implementation, load_catalogue
 from lab.judge.located import DataError, read_toml
+from lab.judge.mutation import candidates
 from lab.judge.suite import Suite, find_suites
 
 # A profile of compose.yaml whose services are no doubles: the Erle board.
 BOARD_PROFILE = "arm"
+# What a program asks so as to know that it was started and not imported.
+STARTED = "__name__ == '__main__'"
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def survey(root: Path) -> Survey:
         present=sum(answers(path) for path in programs),
         servers=servers(root / "compose.yaml"),
         protocols={
-            name: survey_protocol(suite, catalogue, root / "results")
+            name: survey_protocol(suite, catalogue, root)
             for name, suite in find_suites(root).items()
             if (suite.directory / "clauses.toml").exists()
         },
@@ -106,11 +111,10 @@ def listings(root: Path) -> list[Path]:
 
 
 def answers(path: Path) -> bool:
-    """Say whether a program is there and can be started: a module with a function `main`."""
+    """Say whether a program is there and can be started: a module that does something when it is run."""
     if not path.is_file():
         return False
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
-    return any(isinstance(node, functions) and node.name == "main" for node in parse(path).body)
+    return any(isinstance(node, ast.If) and ast.unparse(node.test) == STARTED for node in parse(path).body)
 
 
 def servers(path: Path) -> tuple[str, ...]:
@@ -129,16 +133,19 @@ def servers(path: Path) -> tuple[str, ...]:
     )
 
 
-def survey_protocol(suite: Suite, catalogue: tuple[Implementation, ...], results: Path) -> ProtocolSurvey:
+def survey_protocol(suite: Suite, catalogue: tuple[Implementation, ...], root: Path) -> ProtocolSurvey:
     """Return the figures of one protocol from its ledger, its sources and the last run of its mutants."""
     named: set[str] = set()
     cases = 0
-    for path in sorted(suite.directory.glob("test_*.py")):
-        for found in cases_of(parse(path)):
-            named |= found.clauses
-            cases += found.count
+    with ThreadPoolExecutor(1) as other:
+        # a process of its own lists them, while the sources are read here
+        listed = other.submit(mutants_of, suite, root)
+        for path in sorted(suite.directory.glob("test_*.py")):
+            tree = parse(path)
+            named |= named_in(tree)
+            cases += sum(cases_of(tree))
+        mutants = listed.result()
     clauses = suite.ledger.clauses
-    mutants = mutants_of(suite.directory / "mutants.py")
     return ProtocolSurvey(
         clauses=len(clauses),
         decided=sum(clause.id in named and not clause.undecidable and not clause.gap for clause in clauses),
@@ -146,7 +153,7 @@ def survey_protocol(suite: Suite, catalogue: tuple[Implementation, ...], results
         gap=sum(clause.gap is not None for clause in clauses),
         cases=cases,
         mutants=mutants,
-        killed=killed(results / f"mutants-{suite.protocol}.json", suite) if mutants else 0,
+        killed=killed(root / "results" / f"mutants-{suite.protocol}.json", suite) if mutants else 0,
         clients=_names(catalogue, suite.protocol, "client"),
         servers=_names(catalogue, suite.protocol, "server"),
     )
@@ -156,16 +163,31 @@ def _names(catalogue: tuple[Implementation, ...], protocol: str, role: str) -> t
     return tuple(row.name for row in catalogue if row.protocol == protocol and row.role == role)
 
 
-@dataclass(frozen=True)
-class Found:
-    """A test function that names clauses, and how many cases it is."""
+def clauses_of(tree: ast.AST) -> frozenset[str]:
+    """The ids that calls of `clause(…)` name, as decorators or as marks of parameters."""
+    return frozenset(
+        word.value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and _name(call) == "clause"
+        for word in call.args
+        if isinstance(word, ast.Constant) and isinstance(word.value, str)
+    )
 
-    clauses: frozenset[str]
-    count: int
+
+def named_in(tree: ast.Module) -> frozenset[str]:
+    """The ids that a test module names: on its functions, and in the constants they run through."""
+    named: frozenset[str] = frozenset()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for decorator in node.decorator_list:
+                named |= clauses_of(decorator)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            named |= clauses_of(node)
+    return named
 
 
-def cases_of(tree: ast.Module) -> Iterator[Found]:
-    """Yield the cases of a test module: functions decorated with `clause(…)`, times their literal parameters.
+def cases_of(tree: ast.Module) -> Iterator[int]:
+    """Yield how many cases each case function of a module is: one, times its literal parameters.
 
     Implementations and cuts, which the judge adds when it runs, do not multiply cases.
     """
@@ -176,7 +198,7 @@ def cases_of(tree: ast.Module) -> Iterator[Found]:
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     }
-    for node in ast.walk(tree):
+    for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             calls = [
                 call
@@ -184,19 +206,10 @@ def cases_of(tree: ast.Module) -> Iterator[Found]:
                 for call in ast.walk(decorator)
                 if isinstance(call, ast.Call)
             ]
-            clauses = frozenset(
-                word.value
-                for call in calls
-                if _name(call) == "clause"
-                for word in call.args
-                if isinstance(word, ast.Constant) and isinstance(word.value, str)
-            )
-            if clauses:
-                count = 1
-                for call in calls:
-                    if _name(call) == "parametrize":
-                        count *= _length(call, constants)
-                yield Found(clauses, count)
+            families = [_values(call, constants) for call in calls if _name(call) == "parametrize"]
+            named = any(clauses_of(call) for call in calls)
+            if named or any(values is not None and clauses_of(values) for values in families):
+                yield math.prod(map(_length, families))
 
 
 def _name(call: ast.Call) -> str:
@@ -206,42 +219,30 @@ def _name(call: ast.Call) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
-def _length(call: ast.Call, constants: dict[str, ast.expr]) -> int:
-    """Return how many values a `parametrize` has: those of a literal or of a name for one; 1 where they are computed."""
+def _values(call: ast.Call, constants: dict[str, ast.expr]) -> ast.expr | None:
+    """Return what a `parametrize` runs through: a literal, or the constant that a name stands for."""
     given = [keyword.value for keyword in call.keywords if keyword.arg == "argvalues"]
     values: ast.expr | None = call.args[1] if len(call.args) > 1 else next(iter(given), None)
     if isinstance(values, ast.Call) and _name(values) == "sorted" and values.args:
         values = values.args[0]
-    if isinstance(values, ast.Name):
-        values = constants.get(values.id)
+    if isinstance(values, ast.Call) and isinstance(values.func, ast.Attribute):
+        # a view of a constant dict is as long as the dict
+        values = values.func.value
+    return constants.get(values.id) if isinstance(values, ast.Name) else values
+
+
+def _length(values: ast.expr | None) -> int:
+    """Return how many values are written out; 1 where they are computed."""
     if isinstance(values, ast.List | ast.Tuple | ast.Set):
         return len(values.elts)
     return len(values.keys) if isinstance(values, ast.Dict) else 1
 
 
-def mutants_of(path: Path) -> int:
-    """Return how many mutants a suite has: the length of the literal `MUTANTS` of its `mutants.py`; 0 without one."""
-    if not path.is_file():
+def mutants_of(suite: Suite, root: Path) -> int:
+    """Return how many mutants a suite tells of; 0 where it has none. Raises `LabError` when they cannot be listed."""
+    if not (suite.directory / "mutants.py").is_file():
         return 0
-    for node in parse(path).body:
-        target = (
-            node.targets[0]
-            if isinstance(node, ast.Assign)
-            else node.target
-            if isinstance(node, ast.AnnAssign)
-            else None
-        )
-        if (
-            isinstance(target, ast.Name)
-            and target.id == "MUTANTS"
-            and isinstance(node, ast.Assign | ast.AnnAssign)
-        ):
-            if not isinstance(node.value, ast.Tuple | ast.List):
-                raise DataError(
-                    f"{path}:{node.lineno}: MUTANTS must be a tuple written out, one element per mutant"
-                )
-            return len(node.value.elts)
-    raise DataError(f"{path}: needs MUTANTS = (…) at the top level")
+    return len(candidates(suite, root)[1])
 
 
 def killed(path: Path, suite: Suite) -> int:
