@@ -11,6 +11,7 @@ from typing import Literal, NotRequired, Protocol, TypedDict
 
 Security = Literal["none", "starttls", "tls"]
 
+
 class Transaction(TypedDict):
     """One message to send; ``message`` is handed to the library as it stands."""
 
