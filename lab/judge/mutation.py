@@ -31,6 +31,8 @@ CASE_TIMEOUT = 300
 #: pytest's exit code where no case is left to run.
 NOTHING_COLLECTED = 5
 Progress = Callable[[str], None]
+#: Verdict rows by role and name.
+Rows = defaultdict[tuple[str, str], list[dict[str, object]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ class Trial:
         self._say = say
 
     def run(self, names: Sequence[str] = ()) -> Outcome:
-        """Judge all, or the mutants with these names: first with the stream whole, survivors with every cut.
+        """Judge all, or the mutants with these names: mutants with the stream whole, survivors with every cut.
 
         Raises:
             UnknownName: no mutant has one of the names.
@@ -186,19 +188,17 @@ class Trial:
                 raise unknown("mutant", name, [mutant.name for mutant in mutants])
         outcome = Outcome(self._suite.digest())
         if names:
-            mutants = [mutant for mutant in mutants if mutant.name in names]
-        else:
-            self._say(f"{self._suite.protocol}: {len(exemplars)} exemplars on all cases")
-            rows = self._judge(exemplars, "--cut=whole")
-            outcome.exemplars = [exemplar_fate(row, rows[row.role, row.name]) for row in exemplars]
-        self._say(f"{self._suite.protocol}: {len(mutants)} mutants, each on the cases of its clause")
-        rows = self._judge(mutants, "--cut=whole")
-        alive = [
-            mutant for mutant in mutants if not mutant_fate(mutant, rows[mutant.role, mutant.name]).killed
-        ]
+            exemplars, mutants = [], [mutant for mutant in mutants if mutant.name in names]
+        protocol = self._suite.protocol
+        self._say(
+            f"{protocol}: {len(exemplars)} exemplars on all cases, {len(mutants)} mutants on those of their clauses"
+        )
+        rows = self._judge([*((each,) for each in exemplars)], self._shares(mutants))
+        outcome.exemplars = [exemplar_fate(each, rows[each.role, each.name]) for each in exemplars]
+        alive = [each for each in mutants if not mutant_fate(each, rows[each.role, each.name]).killed]
         if alive:
-            self._say(f"{self._suite.protocol}: {len(alive)} still alive, once more with the stream cut")
-            for key, more in self._judge(alive).items():
+            self._say(f"{protocol}: {len(alive)} mutants alive, once more with the stream cut")
+            for key, more in self._judge(self._shares(alive), []).items():
                 rows[key] += more
         outcome.mutants = [mutant_fate(mutant, rows[mutant.role, mutant.name]) for mutant in mutants]
         decided = {mutant.clause for mutant in mutants}
@@ -210,21 +210,22 @@ class Trial:
             ]
         return outcome
 
-    def _judge(
-        self, rows: Sequence[Candidate], *options: str
-    ) -> defaultdict[tuple[str, str], list[dict[str, object]]]:
-        """The verdict rows by role and name."""
-        # more shares than processes: a mutant that is slow to judge holds up few others
+    def _shares(self, rows: Sequence[Candidate]) -> list[Sequence[Candidate]]:
+        """The candidates in more shares than processes: one that is slow to judge holds up few others."""
         count = min(len(rows), 2 * self._processes)
-        shares = [rows[start::count] for start in range(count)]
-        found: defaultdict[tuple[str, str], list[dict[str, object]]] = defaultdict(list)
+        return [rows[start::count] for start in range(count)]
+
+    def _judge(self, cut: Sequence[Sequence[Candidate]], whole: Sequence[Sequence[Candidate]]) -> Rows:
+        """The verdict rows of all shares: of the first ones with every cut, of the others with the stream whole."""
+        found: Rows = defaultdict(list)
+        shares = [*((share, ()) for share in cut), *((share, ("--cut=whole",)) for share in whole)]
         with (
             tempfile.TemporaryDirectory(prefix="erle-mutants-") as folder,
             ThreadPoolExecutor(self._processes) as pool,
         ):
             runs = [
                 pool.submit(self._pytest, share, Path(folder) / f"share-{number}", options)
-                for number, share in enumerate(shares)
+                for number, (share, options) in enumerate(shares)
             ]
             for run in runs:
                 for row in run.result():
@@ -298,7 +299,7 @@ def exemplar_fate(exemplar: Candidate, rows: Sequence[dict[str, object]]) -> Fat
     if bad:
         cases = tuple(dict.fromkeys(str(row["case"]) for row in bad))
         return Fate(exemplar, killed=True, reason=f"{bad[0]['verdict']}: {_line(bad[0]['reason'])}", by=cases)
-    return Fate(exemplar, killed=False, reason=f"passes all {len(rows)} cases")
+    return Fate(exemplar, killed=False, reason=f"passes all {len(rows)} verdicts")
 
 
 def _words(value: object) -> list[str]:
