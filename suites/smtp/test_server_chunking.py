@@ -210,6 +210,8 @@ def test_data_after_bdat_gets_503(server: Server) -> None:
     assert session.usable(), "the session did not go on after RSET"
 
 
+# not octet by octet: a server that takes its leave resets what is still on its way, and its words with it
+@cuts("whole")
 @needs("chunking")
 @clause("rfc3030-2-arbitrary-octets-survived")
 def test_octets_behind_a_short_chunk_are_refused(server: Server) -> None:
