@@ -31,7 +31,7 @@ REPLY_TIMEOUT = 4.0
 STANDARD_TIMEOUT = 10.0
 SUBJECT_TIMEOUT = 2.0
 #: Seconds for making a conversation in which two hosts part as short as may be.
-SHRINKING = 20.0
+SHRINKING = 6.0
 LONGEST_LOCAL_PART = 64
 
 
@@ -262,6 +262,10 @@ def parting(standard: Sequence[Answer], subject: Sequence[Answer]) -> int | None
     return None
 
 
+class SearchOver(BaseException):
+    """Ends a search for shorter conversations; no exception of the usual kind does, Hypothesis goes on after those."""
+
+
 class Comparison:
     """Plays conversations to two hosts until their answers part.
 
@@ -288,7 +292,10 @@ class Comparison:
 
         Raises:
             AssertionError: their answers part; the message shows both.
+            SearchOver: enough was tried after the first time that they parted.
         """
+        if time.monotonic() > self._search_ends:
+            raise SearchOver
         if conversation not in self._partings and (told := self.parted(conversation)) is not None:
             self._partings[conversation] = told
         # asked again, a conversation has the same answer, raised from the same line: Hypothesis takes anything else for
@@ -298,7 +305,7 @@ class Comparison:
 
     def parted(self, conversation: Conversation) -> str | None:
         """Where the two part, in words; ``None`` where they agree, or are asked no more."""
-        if self.trouble is not None or time.monotonic() > self._search_ends:
+        if self.trouble is not None:
             return None
         try:
             standard = self._play(self._standard, conversation)
@@ -333,6 +340,11 @@ class Comparison:
             (played.host, token) for place, token in played.tokens.items() if place not in played.kept
         ]
         return found
+
+    @property
+    def shortest(self) -> str:
+        """Of all conversations in which the two part the one that takes the fewest words to tell."""
+        return min(self._partings.values(), key=len)
 
     def close(self) -> None:
         """Let go of the latest transcripts, where nobody else keeps them."""

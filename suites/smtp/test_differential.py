@@ -21,7 +21,7 @@ from lab.stack.engine import EngineMissing, find_engine
 from lab.wire.authority import Authority
 from suites.smtp import exclusions
 from suites.smtp.dialogue import Command, Conversation, Step
-from suites.smtp.differential import Comparison
+from suites.smtp.differential import Comparison, SearchOver
 from suites.smtp.exemplar_server import FEATURES
 from suites.smtp.generated import (
     CONTENTS,
@@ -91,7 +91,10 @@ def search(
     def agree(conversation: Conversation) -> None:
         comparison.play(conversation)
 
-    agree()
+    try:
+        agree()
+    except SearchOver:
+        raise AssertionError(comparison.shortest) from None
     comparison.settle()
 
 
