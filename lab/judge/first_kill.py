@@ -6,23 +6,11 @@ Knows the rows that the judge's plugin makes. Must not know any protocol. Loaded
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from lab.judge.catalogue import Implementation
+from lab.judge.killing import kills
 from lab.judge.rows import Row
-from lab.judge.verdict import Verdict
-
-KILLING = frozenset({Verdict.FAIL, Verdict.LENIENT})
-#: How a reason begins where the case itself broke, or ran out of time, instead of saying what is wrong; what a driver
-#: meets on a stream (StreamError) is what the implementation did.
-BREAKDOWN = re.compile(r"(?!StreamError)\w*(?:Error|Exception): |Failed: Timeout ")
-
-
-def kills(verdict: str, reason: str) -> bool:
-    """Whether a verdict on a mutant is proof that the case sees what is wrong with it."""
-    return verdict in KILLING and BREAKDOWN.match(reason) is None
 
 
 class FirstKill:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.judge.catalogue import unknown
-from lab.judge.first_kill import kills
+from lab.judge.killing import kills
 from lab.judge.suite import Suite
 from lab.judge.verdict import Verdict
 
