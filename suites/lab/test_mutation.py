@@ -291,6 +291,32 @@ def test_cases_that_cannot_run_are_told(checkout: Path) -> None:
         trial(checkout).run()
 
 
+def test_a_catalogue_of_the_callers_own_is_judged_alone_and_once(checkout: Path) -> None:
+    """Each row is asked the cases of its clauses, a failing case is not asked again, and nobody else is judged."""
+    _, mutants = candidates(find_suites(checkout)["toy"], checkout)
+    path = checkout / "own.toml"
+    path.write_text(catalogue_text("toy", [mutant for mutant in mutants if mutant.name in {"odd", "rude"}]))
+
+    words = [
+        "suites/toy",
+        "--implementations",
+        str(path),
+        "--peers=embedded",
+        "--results",
+        str(checkout / "own"),
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "pytest", *words], cwd=checkout, capture_output=True, timeout=100, check=False
+    )
+
+    (written,) = (checkout / "own").glob("*/verdicts.jsonl")
+    rows = [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
+    assert sorted((each["implementation"], each["case"], each["cut"], each["attempts"]) for each in rows) == [
+        ("odd", "toy.client.sums-are-right", "whole", None),
+        ("rude", "toy.client.clients-are-polite", "lines", None),
+    ]
+
+
 # the suites that there are
 
 
