@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 #: The recipient whose local-part has the full length (RFC 5321, section 4.5.3.1.1).
 LONG = 99
@@ -18,6 +19,10 @@ SHOWN = 80
 SAID = 4000
 _PLACE = re.compile(r"\{(\d+)\}")
 _FILL = re.compile(r"\{fill (\d+)\}")
+
+
+class _Printer(Protocol):
+    def text(self, obj: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -92,3 +97,7 @@ class Conversation:
     def __repr__(self) -> str:
         said = repr(list(self.steps))
         return f"{said if len(said) <= SAID else f'{said[:SAID]} …'}, cut by {list(self.cut)}"
+
+    def _repr_pretty_(self, printer: _Printer, _cycle: object) -> None:
+        """Show the same where Hypothesis prints a value (it would print all fields in full)."""
+        printer.text(repr(self))

@@ -32,6 +32,8 @@ STANDARD_TIMEOUT = 10.0
 SUBJECT_TIMEOUT = 2.0
 #: Seconds for making a conversation in which two hosts part as short as may be.
 SHRINKING = 6.0
+#: So many answers before the one in which two hosts part are shown.
+BEFORE = 12
 LONGEST_LOCAL_PART = 64
 
 
@@ -104,6 +106,8 @@ class Played:
         kept: recipient → the messages that, by the host's own replies, are stored for it, and how often it was
             named for each.
         tokens: recipient → the token in its address.
+        sent: the messages.
+        broken_off: whether the host closed or fell silent before the end.
     """
 
     host: Mailhost
@@ -112,6 +116,7 @@ class Played:
     kept: dict[int, Counter[int]] = field(default_factory=dict)
     tokens: dict[int, str] = field(default_factory=dict)
     sent: list[bytes] = field(default_factory=list)
+    broken_off: bool = False
 
 
 class _Over(Exception):
@@ -140,7 +145,7 @@ class Player:
             self._say(Step((Command("QUIT"),)))
             self._end()
         except _Over:
-            pass
+            self.played.broken_off = True
         return self.played
 
     def _say(self, step: Step) -> None:
@@ -308,7 +313,7 @@ class Comparison:
         if self.trouble is not None:
             return None
         try:
-            standard = self._play(self._standard, conversation)
+            standard = self._played_by_standard(conversation)
             subject = self._play(self._subject, conversation)
             self.close()
             self.latest = (standard, subject)
@@ -325,6 +330,17 @@ class Comparison:
         if not self._partings:
             self._search_ends = time.monotonic() + SHRINKING
         return self._told(conversation, at)
+
+    def _played_by_standard(self, conversation: Conversation) -> Played:
+        """What the standard makes of it.
+
+        Raises:
+            Blocked: it broke the conversation off, and does not when it is asked again: somebody has stopped it.
+        """
+        played = self._play(self._standard, conversation)
+        if played.broken_off and not self._play(self._standard, conversation).broken_off:
+            raise Blocked(f"{self._standard.name} broke off: {played.answers[-1]}")
+        return played
 
     def _play(self, host: Mailhost, conversation: Conversation) -> Played:
         try:
@@ -367,7 +383,9 @@ class Comparison:
     def _told(self, conversation: Conversation, at: int) -> str:
         standard, subject = self.latest
         lines = [f"{self._standard.name} and {self._subject.name} part in {conversation}:"]
-        lines += [f"  {answer.to} → {answer.word}" for answer in standard.answers[:at]]
+        if at > BEFORE:
+            lines.append(f"  … {at - BEFORE} answers alike")
+        lines += [f"  {answer.to} → {answer.word}" for answer in standard.answers[max(at - BEFORE, 0) : at]]
         for host, answers in ((self._standard, standard.answers), (self._subject, subject.answers)):
             lines.append(f"  {host.name}: {answers[at] if at < len(answers) else 'nothing more'}")
         return "\n".join(lines)
