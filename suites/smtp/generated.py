@@ -226,7 +226,7 @@ class Focus:
 
 
 SMALL = st.just(b"A line.\r\n")
-ORDER = Focus((*GREETINGS, *IDLE, FOREIGN, NULL_SENDER), SMALL, 3)
+ORDER = Focus((*GREETINGS, *IDLE, RSET, FOREIGN, NULL_SENDER), SMALL, 3)
 PATHS = Focus(
     (*SENDERS, *RECIPIENTS, *PARAMETERS, NULL_SENDER),
     SMALL,
@@ -236,7 +236,7 @@ PATHS = Focus(
     openings=(EHLO,),
     length=(12, 25),
 )
-CONTENTS = Focus((NULL_SENDER, FOREIGN), bodies, 1)
+CONTENTS = Focus((RSET, NULL_SENDER, FOREIGN, MAIL, RCPT[1], RCPT[2]), bodies, 1)
 SIZES = Focus(
     LIMITS,
     st.sampled_from(
