@@ -1,0 +1,26 @@
+"""Lancelot with `epoll`: one thread, and the kernel keeps the list of connections.
+
+Knows `select.epoll`, level-triggered: a connection is reported as long as there is something to read.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+
+from implementations.lancelot.command_line import Options, Server, main
+from implementations.lancelot.event_loop import EventLoop
+from implementations.lancelot.signals import Signals
+
+
+def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+    """Serve until asked to stop."""
+    with select.epoll() as poller:
+        EventLoop(poller, listener, signals, units_per_second=1, grace=options.grace).run()
+
+
+SERVER = Server("server_epoll", "Serve Lancelot with one event loop on epoll.", serve)
+
+if __name__ == "__main__":
+    sys.exit(main(SERVER))

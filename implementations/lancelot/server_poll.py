@@ -1,0 +1,25 @@
+"""Lancelot with `poll`: one thread asks the kernel about every connection at each turn.
+
+Knows `select.poll`. Idle connections cost: the kernel looks at each of them each time.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+
+from implementations.lancelot.command_line import Options, Server, main
+from implementations.lancelot.event_loop import EventLoop
+from implementations.lancelot.signals import Signals
+
+
+def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+    """Serve until asked to stop."""
+    EventLoop(select.poll(), listener, signals, units_per_second=1000, grace=options.grace).run()
+
+
+SERVER = Server("server_poll", "Serve Lancelot with one event loop on poll.", serve)
+
+if __name__ == "__main__":
+    sys.exit(main(SERVER))

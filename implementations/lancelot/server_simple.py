@@ -1,0 +1,40 @@
+"""Lancelot for one client at a time: accept, answer until it leaves, accept the next.
+
+Knows nothing but blocking calls. Whoever comes while somebody is served waits.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+
+from implementations.lancelot.blocking import Door, Visitors, attend
+from implementations.lancelot.command_line import Options, Server, add_patience, main
+from implementations.lancelot.signals import Signals
+
+
+def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+    """Serve until asked to stop."""
+    visitors = Visitors()
+
+    def stop() -> None:
+        signal.signal(signal.SIGALRM, lambda _number, _frame: visitors.cut())
+        signal.setitimer(signal.ITIMER_REAL, options.grace)
+        visitors.hang_up()
+
+    signals.on_stop = stop
+    if signals.stopping:
+        stop()
+    door = Door(listener, signals)
+    while (connection := door.next()) is not None:
+        attend(connection, visitors, options.patience)
+    door.close()
+    listener.close()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+SERVER = Server("server_simple", "Serve Lancelot to one client at a time.", serve, add_patience)
+
+if __name__ == "__main__":
+    sys.exit(main(SERVER))
