@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from implementations.lancelot.protocol import PORT
 from implementations.lancelot.signals import Signals
@@ -24,6 +24,9 @@ Once it listens, the server prints `listening on HOST:PORT`. SIGTERM and SIGINT 
 accepted, questions that have come are answered, then it closes. It logs on standard error.
 Try it:  printf 'What is your name?' | nc -q 1 127.0.0.1 1060
 Exit status: 0 stopped by a signal, 1 could not serve, 2 wrong arguments."""
+
+#: What a socket of one of the internet's two families is bound to.
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
 log = logging.getLogger("lancelot")
 
@@ -58,13 +61,14 @@ class Server:
     """One architecture: what it is called, what it takes, and the function that serves.
 
     `serve` returns after it was asked to stop and all that had come was answered; it closes the listening socket.
+    With `shares_port` that socket is one beside which others may listen.
     """
 
     name: str
     purpose: str
     serve: Callable[[socket.socket, Signals, Options], None]
     add_options: Callable[[argparse.ArgumentParser], None] | None = None
-    reuse_port: bool = False
+    shares_port: bool = False
 
     def parser(self) -> Parser:
         """The parser of this server's command line."""
@@ -116,11 +120,23 @@ def add_patience(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_listener(interface: str, port: int, *, reuse_port: bool = False) -> socket.socket:
-    """Listen. Raises Failure when that is not possible.
+def open_listener(interface: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Listen. Raises Failure when that is not possible, also when another server has the port.
 
-    With `reuse_port` further sockets may be bound to the same port, by which the kernel spreads the connections.
+    When the port is `shared`, `open_beside` may open further sockets on it.
     """
+    family, address = _resolve(interface, port)
+    if shared and port:
+        _bound(family, address).close()  # fails when another server has the port; sharing alone would not
+    return _listening(_bound(family, address, shared=shared))
+
+
+def open_beside(listener: socket.socket) -> socket.socket:
+    """Listen on the port of a shared listening socket, too: the kernel spreads the connections. Raises Failure."""
+    return _listening(_bound(listener.family, listener.getsockname(), shared=True))
+
+
+def _resolve(interface: str, port: int) -> tuple[int, Address]:
     try:
         found = socket.getaddrinfo(
             interface or "0.0.0.0",  # noqa: S104 - asked for by an empty name
@@ -131,33 +147,28 @@ def open_listener(interface: str, port: int, *, reuse_port: bool = False) -> soc
     except (socket.gaierror, UnicodeError) as error:
         raise Failure(f"{interface}: no such interface or name ({explain(error)})") from error
     family, _, _, _, address = found[0]
-    if reuse_port and port:
-        _bound(family, address).close()  # or a second server would share the port unasked
-    try:
-        listener = _bound(family, address, reuse_port=reuse_port)
-        # Accepted sockets inherit it: an answer never waits for the acknowledgement of the one before.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        raise Failure(f"{interface}:{port}: {explain(error)}") from error
+    return family, address
+
+
+def _listening(listener: socket.socket) -> socket.socket:
+    # Accepted sockets inherit it: an answer never waits for the acknowledgement of the one before.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.listen(BACKLOG)
     return listener
 
 
-def _bound(
-    family: socket.AddressFamily | int,
-    address: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
-    *,
-    reuse_port: bool = False,
-) -> socket.socket:
+def _bound(family: int, address: Address, *, shared: bool = False) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
+        if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
     except OSError as error:
         listener.close()
-        raise Failure(f"{address[0]!s}:{address[1]!s}: {explain(error)}") from error
+        raise Failure(
+            f"{address[0]!s}:{address[1]!s}: {explain(error)} (--port 0 takes a free one)"
+        ) from error
     return listener
 
 
@@ -179,7 +190,7 @@ def run(
     announce: Callable[[socket.socket], None] = announce_on_stdout,
 ) -> None:
     """Listen, say so, and serve until asked to stop. Raises Failure or OSError when that is not possible."""
-    with open_listener(options.interface, options.port, reuse_port=server.reuse_port) as listener:
+    with open_listener(options.interface, options.port, shared=server.shares_port) as listener:
         announce(listener)
         server.serve(listener, signals, options)
 

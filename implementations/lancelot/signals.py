@@ -22,12 +22,12 @@ class Signals:
     """A descriptor that becomes readable when a signal came; belongs to the main thread of one process.
 
     `on_stop` is called at once, in the main thread between two of its instructions, for servers that are blocked in a
-    system call when the signal comes. `on_hangup` is called by `stop_asked`, when the server has time for it.
+    system call when the signal comes. Those of `on_hangup` are called by `stop_asked`, when the server has time for it.
     """
 
-    def __init__(self, *, on_hangup: Callable[[], None] | None = None) -> None:
+    def __init__(self) -> None:
         self.on_stop: Callable[[], None] | None = None
-        self._on_hangup = on_hangup
+        self.on_hangup: list[Callable[[], None]] = []
         self._lifelines: list[int] = []
         self._stopping = False
         self._hung_up = False
@@ -47,14 +47,14 @@ class Signals:
         return self._reader.fileno()
 
     def stop_asked(self) -> bool:
-        """Take in what came: run `on_hangup` if it was asked for, and say whether the server is to stop."""
+        """Take in what came: run `on_hangup` if SIGHUP was among it, and say whether the server is to stop."""
         with contextlib.suppress(BlockingIOError):
             while self._reader.recv(4096):
                 pass
         if self._hung_up:
             self._hung_up = False
-            if self._on_hangup is not None:
-                self._on_hangup()
+            for reload in self.on_hangup:
+                reload()
         return self._stopping
 
     @property
