@@ -96,6 +96,13 @@ class Table:
             raise self.mistake(f"needs a list of numbers in {field!r}", f"write {field} = [1, 2]")
         return tuple(value)
 
+    def number(self, field: str, *, least: int) -> int:
+        """A whole number, at least `least`."""
+        value = self._fields.get(field)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise self.mistake(f"needs a number in {field!r}, {least} or more", f"write {field} = {least}")
+        return value
+
 
 def tables(path: Path, name: str, data: dict[str, object]) -> list[Table]:
     """All ``[[name]]`` tables of the file."""

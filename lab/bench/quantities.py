@@ -1,0 +1,43 @@
+"""What can be measured of a server, with unit and direction.
+
+Knows names, units and what they mean to a reader. Must not know how a quantity is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A quantity.
+
+    Attributes:
+        title: as a heading says it.
+        unit: of its values.
+        more_is_better: whether the greater figure is the better one.
+    """
+
+    name: str
+    title: str
+    unit: str
+    more_is_better: bool = False
+
+
+_ALL: Final = (
+    Quantity("throughput", "Requests answered per second", "1/s", more_is_better=True),
+    Quantity("cpu", "CPU time of the server per request", "µs"),
+    Quantity("pipelined", "Questions answered per CPU-second of the server", "1/s", more_is_better=True),
+    Quantity("latency-p50", "Latency, median", "µs"),
+    Quantity("latency-p99", "Latency, 99th percentile", "µs"),
+    Quantity("latency-p99.9", "Latency, 99.9th percentile", "µs"),
+    Quantity("memory", "Memory (PSS)", "KiB"),
+    Quantity("memory-per-connection", "Memory (PSS) of an idle connection", "KiB"),
+    Quantity("sessions", "Time until all of many sessions were served", "ms"),
+    Quantity("session-p99", "Session time with queueing, 99th percentile", "ms"),
+    Quantity("instructions", "Instructions in user mode per request", "1"),
+    Quantity("system-calls", "System calls per request", "1"),
+    Quantity("system-cpu", "CPU time per request in the full system", "µs"),
+)
+QUANTITIES: Final = {quantity.name: quantity for quantity in _ALL}
