@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import select
+import signal
 import socket
 import struct
 import time
@@ -17,6 +18,7 @@ from typing import Protocol
 
 from implementations.lancelot.event_loop import EXHAUSTED, LINGER, RETRY, SIZE
 from implementations.lancelot.protocol import answer_all, answer_to_known
+from implementations.lancelot.signals import Signals
 
 log = logging.getLogger("lancelot")
 
@@ -63,6 +65,19 @@ class Visitors:
         self._shut = how
         for connection in [*self._connections]:
             _shut(connection, how)
+
+
+def hang_up_when_asked(signals: Signals, visitors: Visitors, grace: float) -> None:
+    """For a main thread that serves clients itself: have SIGTERM end the connections, by force after `grace` seconds."""
+
+    def stop() -> None:
+        signal.signal(signal.SIGALRM, lambda _number, _frame: visitors.cut())
+        signal.setitimer(signal.ITIMER_REAL, grace)
+        visitors.hang_up()
+
+    signals.on_stop = stop
+    if signals.stopping:  # it was quicker
+        stop()
 
 
 def _shut(connection: socket.socket, how: int) -> None:

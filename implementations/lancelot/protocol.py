@@ -75,7 +75,9 @@ class Conversation:
         self.over = False
 
     def receive(self, octets: bytes) -> bytes:
-        """Return the answers to the questions that `octets` complete; b"" when there are none."""
+        """Return the answers to the questions that `octets` complete; b"" when there are none, or it is over."""
+        if self.over:
+            return b""
         if self._unfinished:
             octets = self._unfinished + octets
         else:

@@ -5,11 +5,10 @@ Knows nothing but blocking calls. Whoever comes while somebody is served waits.
 
 from __future__ import annotations
 
-import signal
 import socket
 import sys
 
-from implementations.lancelot.blocking import Door, Visitors, attend
+from implementations.lancelot.blocking import Door, Visitors, attend, hang_up_when_asked
 from implementations.lancelot.command_line import Options, Server, add_patience, main
 from implementations.lancelot.signals import Signals
 
@@ -17,21 +16,12 @@ from implementations.lancelot.signals import Signals
 def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
     """Serve until asked to stop."""
     visitors = Visitors()
-
-    def stop() -> None:
-        signal.signal(signal.SIGALRM, lambda _number, _frame: visitors.cut())
-        signal.setitimer(signal.ITIMER_REAL, options.grace)
-        visitors.hang_up()
-
-    signals.on_stop = stop
-    if signals.stopping:
-        stop()
+    hang_up_when_asked(signals, visitors, options.grace)
     door = Door(listener, signals)
     while (connection := door.next()) is not None:
         attend(connection, visitors, options.patience)
     door.close()
     listener.close()
-    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 SERVER = Server("server_simple", "Serve Lancelot to one client at a time.", serve, add_patience)
