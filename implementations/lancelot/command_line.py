@@ -6,6 +6,7 @@ Knows argparse, logging and how a socket is opened. Must not know how any server
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import math
 import os
@@ -166,9 +167,8 @@ def _bound(family: int, address: Address, *, shared: bool = False) -> socket.soc
         listener.bind(address)
     except OSError as error:
         listener.close()
-        raise Failure(
-            f"{address[0]!s}:{address[1]!s}: {explain(error)} (--port 0 takes a free one)"
-        ) from error
+        remedy = " (--port 0 takes a free one)" if error.errno == errno.EADDRINUSE else ""
+        raise Failure(f"{address[0]!s}:{address[1]!s}: {explain(error)}{remedy}") from error
     return listener
 
 
@@ -203,16 +203,15 @@ def main(server: Server, argv: Sequence[str] | None = None) -> int:
     return guarded(parser.prog, lambda: run(server, options, Signals()))
 
 
-def guarded(program: str, work: Callable[[], None]) -> int:
-    """Do the work, and turn a failure into one line on standard error; returns the exit status."""
+def guarded(program: str, work: Callable[[], int | None]) -> int:
+    """Do the work, and turn a failure into one line on standard error; returns the exit status, 0 for None."""
     try:
-        work()
+        return work() or 0
     except (Failure, OSError) as error:
         print(f"{program}: {explain(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # before the server listened for signals
         return 130
-    return 0
 
 
 def log_to_stderr(*, verbose: bool) -> None:
