@@ -74,7 +74,19 @@ def start(root: str, arguments: Sequence[str]) -> NoReturn:
         sys.exit(EXIT_INTERRUPTED)
     python = str(environment.python)
     # -P: the folder the user stands in may hold a `lab` of its own.
-    os.execv(python, [python, "-P", "-m", "lab", *arguments])
+    os.execve(python, [python, "-P", "-m", "lab", *arguments], _surroundings(environment))
+
+
+def _surroundings(environment: Environment) -> dict[str, str]:
+    """Return the variables for the command line and all that it starts.
+
+    Who wants no compiled files in the source tree (PYTHONDONTWRITEBYTECODE) gets them in `.venv`: a run starts hundreds
+    of interpreters, and each would compile the same modules again.
+    """
+    variables = dict(os.environ)
+    if variables.pop("PYTHONDONTWRITEBYTECODE", ""):
+        variables["PYTHONPYCACHEPREFIX"] = str(environment.folder / "pycache")
+    return variables
 
 
 def _may_install(arguments: Sequence[str]) -> bool:

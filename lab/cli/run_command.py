@@ -116,7 +116,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         print(f"the properties' seed is {seed}")
         words.append(f"--hypothesis-seed={seed}")
     if jobs > 1:
-        words += ["-n", str(jobs), "--dist", "loadgroup"]
+        words += ["-n", str(jobs), "--dist", "worksteal"]
     return _Front(suites, words, peers=peers, jobs=jobs, yes=yes or bool(os.environ.get("CI"))).run()
 
 

@@ -6,6 +6,7 @@ Knows the form of a clause. Must not know any protocol's rules.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast
 
@@ -52,7 +53,7 @@ class SetAside:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """All clauses of one protocol, in the order of the file."""
 
@@ -63,6 +64,10 @@ class Ledger:
 
     def by_id(self) -> dict[str, Clause]:
         """The clauses under their ids."""
+        return self._index
+
+    @cached_property
+    def _index(self) -> dict[str, Clause]:
         return {clause.id: clause for clause in self.clauses}
 
 

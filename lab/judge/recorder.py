@@ -75,6 +75,8 @@ class Recorder:
         """Remember that the run did not end by itself."""
         self.interrupted = True
 
+    # xdist's hook: without xdist (`-p no:xdist`) nobody knows it
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
         """Take over what a worker learned of the peers."""
         output: dict[str, object] = getattr(node, "workeroutput", {})

@@ -94,6 +94,8 @@ class Relay:
         self._client_tail = b""
         self._silent = False
         self._ready: dict[int, int] = {}
+        # received into again and again: a new one for each receive would be mapped and unmapped by the kernel
+        self._buffer = memoryview(bytearray(RECEIVE_SIZE))
         # whether what is waited for may differ from what was waited for before
         self._changed = True
 
@@ -173,7 +175,7 @@ class Relay:
     def _receive(self, direction: _Direction) -> bool:
         source = self._sockets[direction.source]
         try:
-            data = source.recv(RECEIVE_SIZE)
+            data = bytes(self._buffer[: source.recv_into(self._buffer)])
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return True
         except OSError as error:
@@ -187,6 +189,9 @@ class Relay:
             return self._pass_on_end(direction)
         if self._silent:
             return True
+        if direction.source == "client":
+            # a client that writes twice before it reads waits for this acknowledgement (RFC 1122, section 4.2.3.2)
+            source.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         # the transcript holds what the source said, before any treatment
         self._transcript.record(direction.source, "data", data)
         if direction.untouched:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 Segmentation = Callable[[bytes], Iterator[bytes]]
 
 #: Past this many octets of one write, single-octet segments cost time and show nothing new.
-OCTETS_LIMIT = 8192
+OCTETS_LIMIT = 2048
 
 
 def whole(data: bytes) -> Iterator[bytes]:

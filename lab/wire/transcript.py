@@ -65,11 +65,14 @@ class Transcript:
         self._events: list[tuple[float, Side, Kind, bytes | _Spooled]] = []
         self._in_memory = 0
         self._spool: IO[bytes] | None = None
+        self._closed = False
 
     def record(self, side: Side, kind: Kind, data: bytes = b"") -> None:
-        """Add an event that happens now."""
+        """Add an event that happens now; once the transcript is closed, it is lost."""
         moment = self._clock() - self._origin
         with self._lock:
+            if self._closed:
+                return
             self._events.append((moment, side, kind, self._keep(data)))
 
     def _keep(self, data: bytes) -> bytes | _Spooled:
@@ -83,23 +86,20 @@ class Transcript:
         self._spool.write(data)
         return _Spooled(offset, len(data))
 
-    def _restore(self, kept: bytes | _Spooled) -> bytes:
-        if isinstance(kept, bytes):
-            return kept
-        if self._spool is None:
-            message = "the transcript was closed; its spooled octets are gone"
-            raise ValueError(message)
-        self._spool.seek(kept.offset)
-        return self._spool.read(kept.length)
+    def _restore(self, kept: _Spooled) -> bytes:
+        with self._lock:
+            if self._spool is None:
+                message = "the transcript was closed; its spooled octets are gone"
+                raise ValueError(message)
+            self._spool.seek(kept.offset)
+            return self._spool.read(kept.length)
 
     def events(self) -> Iterator[Event]:
         """All events so far, oldest first."""
         with self._lock:
             kept = list(self._events)
         for moment, side, kind, data in kept:
-            with self._lock:
-                restored = self._restore(data)
-            yield Event(moment, side, kind, restored)
+            yield Event(moment, side, kind, data if isinstance(data, bytes) else self._restore(data))
 
     def octets(self, side: Side) -> bytes:
         """Everything that side sent, joined."""
@@ -111,8 +111,9 @@ class Transcript:
             return any(entry[1] == side and entry[2] == kind for entry in self._events)
 
     def close(self) -> None:
-        """Let go of the spool; what it held can no longer be read."""
+        """Record nothing more, and let go of the spool; what it held can no longer be read."""
         with self._lock:
+            self._closed = True
             if self._spool is not None:
                 self._spool.close()
                 self._spool = None
@@ -129,7 +130,8 @@ class Transcript:
         with partial.open("w", encoding="ascii") as out:
             head = {"client": self.client, "server": self.server, "started": self.started.isoformat()}
             out.write(json.dumps(head) + "\n")
-            for event, segments in _joined(_masked(list(self.events()), secrets)):
+            joined = list(_joined(self.events()))
+            for event, segments in _masked(joined, secrets) if secrets else joined:
                 row = _written(event)
                 if segments > 1:
                     row["segments"] = segments
@@ -154,22 +156,22 @@ def _joined(events: Iterable[Event]) -> Iterator[tuple[Event, int]]:
         yield replace(run[0], data=b"".join(part.data for part in run)), len(run)
 
 
-def _masked(events: list[Event], secrets: list[bytes]) -> Iterator[Event]:
+def _masked(events: list[tuple[Event, int]], secrets: list[bytes]) -> Iterator[tuple[Event, int]]:
     """The events with asterisks for each secret, however a side's segments cut it."""
     shown: dict[Side, bytes] = {}
     for side in SIDES:
-        whole = b"".join(event.data for event in events if event.side == side and event.kind == "data")
+        whole = b"".join(event.data for event, _ in events if event.side == side and event.kind == "data")
         for secret in secrets:
             whole = whole.replace(secret, b"*" * len(secret))
         shown[side] = whole
     position = dict.fromkeys(SIDES, 0)
-    for event in events:
+    for event, segments in events:
         if event.kind != "data":
-            yield event
+            yield event, segments
             continue
         start = position[event.side]
         position[event.side] = start + len(event.data)
-        yield replace(event, data=shown[event.side][start : position[event.side]])
+        yield replace(event, data=shown[event.side][start : position[event.side]]), segments
 
 
 def _written(event: Event) -> dict[str, object]:

@@ -136,3 +136,13 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_benchmarks_are_collected_without_workers() -> None:
+    """Measurements run without xdist, and the judge's plugin does too."""
+    words = ["-p", "no:xdist", "--collect-only", "-q", "suites/lab/test_benchmark_wire.py"]
+    answer = subprocess.run(
+        [sys.executable, "-m", "pytest", *words], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+    assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -177,6 +177,17 @@ def test_the_second_start_installs_nothing(installed: Checkout) -> None:
     )
 
 
+def test_compiled_modules_are_kept_out_of_the_tree(installed: Checkout) -> None:
+    """Who forbids compiled files gets them in .venv, so that a run does not compile the same modules hundreds of times."""
+    for compiled in (installed.root / "lab").rglob("*.pyc"):
+        compiled.unlink()
+
+    assert installed.start("status", PYTHONDONTWRITEBYTECODE="1").returncode == 0
+
+    assert list((installed.venv / "pycache").rglob("lab/*.pyc"))
+    assert not list((installed.root / "lab").rglob("*.pyc"))
+
+
 def test_a_changed_lock_is_installed_in_place(checkout: Checkout) -> None:
     """A new lock file is followed at the next start, without making the environment anew."""
     checkout.start()

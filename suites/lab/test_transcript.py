@@ -57,6 +57,18 @@ def test_octets_beyond_memory_are_kept_on_disk(monkeypatch: pytest.MonkeyPatch) 
     talk.close()
 
 
+def test_what_comes_after_the_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dialogue that outlives its case opens no spool anew, which nobody would close."""
+    monkeypatch.setattr(module, "MEMORY_LIMIT", 10)
+    talk = Transcript()
+    talk.record("client", "data", b"short")
+    talk.close()
+
+    talk.record("server", "data", b"more than ten octets")
+
+    assert [event.data for event in talk.events()] == [b"short"]
+
+
 def test_long_data_is_folded_with_its_digest(tmp_path: Path) -> None:
     """Very long data keeps its beginning, how much was left out, and a digest of all of it."""
     talk = Transcript()
