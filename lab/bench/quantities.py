@@ -28,6 +28,7 @@ class Quantity:
 _ALL: Final = (
     Quantity("throughput", "Requests answered per second", "1/s", more_is_better=True),
     Quantity("cpu", "CPU time of the server per request", "µs"),
+    Quantity("idle-cpu", "CPU time of the server per request, beside idle connections", "µs"),
     Quantity("pipelined", "Questions answered per CPU-second of the server", "1/s", more_is_better=True),
     Quantity("latency-p50", "Latency, median", "µs"),
     Quantity("latency-p99", "Latency, 99th percentile", "µs"),

@@ -15,6 +15,8 @@ from lab.bench.plan import BenchPlan, BenchServer
 Report = Callable[[int, int, str], None]
 CONNECTIONS: Final = (1, 10, 100, 1000)
 IDLE: Final = (0, 100, 500, 1000)
+#: What this machine can be asked to measure.
+MEASURES: Final = ("throughput", "latency", "idle", "pipelining", "sessions", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Series:
     load: float | None = None
     trouble: str = ""
 
+    @property
+    def cell(self) -> tuple[str, int, int, int, float | None]:
+        """What two servers' series must have in common to be compared."""
+        return (self.quantity, self.connections, self.depth, self.idle, self.load)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -53,6 +60,7 @@ class Settings:
         restarts: processes each server is measured in.
         connections: numbers of connections that ask.
         idle: numbers of silent connections beside one that asks.
+        measures: words of MEASURES, where a target can measure them one by one.
         quick: less of everything, to see that it works: no figure to keep.
         seed: of the order of servers and of the times of questions.
     """
@@ -61,6 +69,7 @@ class Settings:
     restarts: int = 5
     connections: Sequence[int] = CONNECTIONS
     idle: Sequence[int] = IDLE
+    measures: Sequence[str] = MEASURES
     quick: bool = False
     seed: int = 0
 
