@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -259,6 +260,16 @@ class ServerSubject:
         if self._process is not None:
             self._process.stop()
             self._process = None
+
+    def pause(self) -> None:
+        """Stop the server's process where it stands (SIGSTOP)."""
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a stopped process go on (SIGCONT)."""
+        if self._process is not None and self._process.alive():
+            os.kill(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End the server's process at once, without giving it a chance to do anything."""

@@ -24,7 +24,7 @@ class Tap:
     """Listens on a loopback port and relays each connection to ``peer``.
 
     Args:
-        peer: where the connections go.
+        peer: where the connections go; a server that starts anew elsewhere is set here for those that follow.
         from_client: what is done to the client's octets.
         from_server: what is done to the server's octets.
         interception: TLS on both sides, so that the transcript is in clear.
@@ -40,7 +40,7 @@ class Tap:
         interception: Interception | None = None,
         host: str = "127.0.0.1",
     ) -> None:
-        self._peer = peer
+        self.peer = peer
         self.from_client = from_client
         self.from_server = from_server
         self._interception = interception
@@ -68,7 +68,7 @@ class Tap:
                 client, address = self._listener.accept()
             except OSError:
                 return  # the listener was closed: the tap is done
-            transcript = Transcript(f"{address[0]}:{address[1]}", str(self._peer))
+            transcript = Transcript(f"{address[0]}:{address[1]}", str(self.peer))
             transcript.record("client", "open")
             self.transcripts.append(transcript)
             thread = threading.Thread(
@@ -79,9 +79,9 @@ class Tap:
 
     def _relay(self, client: socket.socket, transcript: Transcript) -> None:
         try:
-            server = self._peer.connect(CONNECT_TIMEOUT)
+            server = self.peer.connect(CONNECT_TIMEOUT)
         except OSError as error:
-            self.unreachable.append(f"{self._peer}: {error}")
+            self.unreachable.append(f"{self.peer}: {error}")
             transcript.record("lab", "fault", f"the peer could not be reached: {error}".encode())
             client.close()
             return

@@ -1,0 +1,1 @@
+"""memcached: clients of several libraries, a server, and the programs of the book."""

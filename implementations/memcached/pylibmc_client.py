@@ -1,0 +1,128 @@
+"""pylibmc, the binding of libmemcached, as a memcached client under test.
+
+Knows pylibmc and the shapes of a report. Adds nothing to what pylibmc does, and mends nothing in it. A user name makes it
+speak the binary protocol, which is the only one that libmemcached authenticates in.
+"""
+
+from __future__ import annotations
+
+import pylibmc
+
+from implementations.memcached.outcome import (
+    Address,
+    Opened,
+    Operation,
+    Report,
+    Result,
+    failed,
+    items,
+    refused,
+    report,
+    succeeded,
+)
+
+#: What libmemcached makes of an error line.
+_REFUSALS = (pylibmc.ClientError, pylibmc.ServerError, pylibmc.TooBig, pylibmc.ProtocolError)
+
+
+class PylibmcClient:
+    """Uses `pylibmc.Client`."""
+
+    def __init__(self) -> None:
+        self._client: pylibmc.Client | None = None
+        self._tokens: dict[bytes, int] = {}
+
+    def open(
+        self,
+        *,
+        servers: list[Address],
+        ca_file: str | None,
+        username: str | None,
+        password: str | None,
+        timeout: float,
+    ) -> Opened:
+        """Make the client; libmemcached connects with its first command."""
+        if ca_file is not None:
+            return {"outcome": "failed", "cause": "pylibmc has no TLS"}
+        milliseconds = int(timeout * 1000)
+        self._tokens = {}
+        self._client = pylibmc.Client(
+            [f"{server['host']}:{server['port']}" for server in servers],
+            binary=username is not None,
+            username=username,
+            password=password,
+            behaviors={
+                "cas": True,
+                "tcp_nodelay": True,
+                "connect_timeout": milliseconds,
+                "receive_timeout": milliseconds * 1000,
+                "send_timeout": milliseconds * 1000,
+                "_poll_timeout": milliseconds,
+            },
+        )
+        return {"outcome": "done"}
+
+    def run(self, *, operations: list[Operation]) -> Report:
+        """Do the operations one after the other."""
+        return report([self._try(operation) for operation in operations])
+
+    def close(self) -> Opened:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.disconnect_all()
+        self._client = None
+        return {"outcome": "done"}
+
+    def _try(self, operation: Operation) -> Result:
+        try:
+            return self._do(operation)
+        except _REFUSALS as error:
+            return refused(f"{type(error).__name__}: {error}")
+        except (pylibmc.Error, OSError, ValueError) as error:
+            return failed(error)
+
+    def _do(self, operation: Operation) -> Result:  # noqa: C901, PLR0911, PLR0912 - a branch for each command
+        client = self._client
+        if client is None:
+            raise ValueError("the client was not opened")
+        name, key = operation["name"], operation.get("key", b"")
+        expire = operation.get("expire", 0)
+        match name:
+            case "get":
+                return {"outcome": "done", "value": client.get(key)}
+            case "gets":
+                value, token = client.gets(key)
+                if token is not None:
+                    self._tokens[key] = token
+                return {"outcome": "done", "value": value}
+            case "get_many":
+                return items(client.get_multi([entry["key"] for entry in operation["keys"]]))
+            case "set" | "add" | "replace":
+                return succeeded(getattr(client, name)(key, operation["value"], time=expire))
+            case "append" | "prepend":
+                return succeeded(getattr(client, name)(key, operation["value"]))
+            case "cas":
+                return succeeded(client.cas(key, operation["value"], self._tokens.get(key, 0), time=expire))
+            case "delete":
+                return succeeded(client.delete(key))
+            case "incr" | "decr":
+                try:
+                    return {"outcome": "done", "number": getattr(client, name)(key, operation["delta"])}
+                except pylibmc.NotFound:
+                    return {"outcome": "done", "number": None}
+            case "touch":
+                return succeeded(client.touch(key, expire))
+            case "flush_all":
+                return succeeded(client.flush_all())
+            case "stats":
+                [(_, stats)] = client.get_stats()
+                return {
+                    "outcome": "done",
+                    "stats": {_text(key): _text(value) for key, value in stats.items()},
+                }
+            case _:
+                raise ValueError(f"pylibmc has no {name}")
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,255 @@
+"""One use of a client under test: client → tap → server, or client → scripted server, and what came of it.
+
+Knows how to ask a client for operations and how the tap stands between. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from lab.judge.evidence import Evidence
+from lab.judge.host import decode
+from lab.judge.subject import ClientSubject, Overran
+from lab.judge.verdict import Blocked
+from lab.wire.endpoint import Endpoint
+from lab.wire.faults import Treatment
+from lab.wire.interception import Interception
+from lab.wire.script import ScriptedPeer
+from lab.wire.segmentation import Segmentation
+from lab.wire.tap import Tap
+from lab.wire.transcript import Transcript
+from suites.memcached.contract import Operation, Report, Result
+from suites.memcached.conversation import Command, Conversation
+from suites.memcached.responder import Manners, Responder
+
+#: Seconds a client has for one call; its own network timeout is shorter.
+CALL_DEADLINE = 20.0
+CLIENT_TIMEOUT = 3.0
+#: For cases in which the server stays silent.
+SHORT_TIMEOUT = 0.4
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who logs in."""
+
+    username: str
+    password: str
+
+
+@dataclass
+class Exchange:
+    """What a client said of its operations, and what was on the wire.
+
+    ``results`` are never the ground of a verdict on what was sent; they are judged themselves where a clause is about
+    what a client tells its user.
+    """
+
+    results: list[Result] = field(default_factory=list)
+    conversations: tuple[Conversation, ...] = ()
+
+    @property
+    def result(self) -> Result:
+        """The only result, or the last one."""
+        return self.results[-1]
+
+    @property
+    def commands(self) -> list[Command]:
+        """What was asked on all connections, in the order of their opening."""
+        return [command for conversation in self.conversations for command in conversation.commands]
+
+    @property
+    def octets(self) -> bytes:
+        """All that the client sent."""
+        return b"".join(conversation.octets for conversation in self.conversations)
+
+    def all(self, name: str) -> list[Command]:
+        """The commands of this name."""
+        return [command for command in self.commands if command.name == name]
+
+    def one(self, name: str) -> Command:
+        """The only command of this name.
+
+        Raises:
+            AssertionError: there is none, or there are several.
+        """
+        found = self.all(name)
+        assert len(found) == 1, (
+            f"one {name} was expected; the client said {self.lines}, and of itself {self.results}"
+        )
+        return found[0]
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The command lines."""
+        return [command.line for command in self.commands]
+
+
+class Talk:
+    """A client that is open: it may be asked for operations several times, and its servers broken in between."""
+
+    def __init__(self, subject: ClientSubject, taps: Sequence[Tap], exchange: Exchange) -> None:
+        self._subject = subject
+        self.taps = taps
+        self.exchange = exchange
+
+    def run(self, *operations: Operation) -> list[Result]:
+        """Have the client do the operations; what it says of them.
+
+        Raises:
+            AssertionError: it hangs, or an exception that it does not tell of escaped from it.
+        """
+        answer = _call(self._subject, "run", {"operations": list(operations)})
+        # the subject has checked the outcome; a client's further claims are read as what they are, claims
+        results = cast("Report", answer)["results"]
+        assert len(results) == len(operations), (
+            f"{len(operations)} operations, {len(results)} results: {results}"
+        )
+        self.exchange.results += results
+        return results
+
+
+def _call(subject: ClientSubject, operation: str, arguments: Mapping[str, object]) -> dict[str, object]:
+    try:
+        # octets come as base64; the decoded answer is an object again
+        answer = cast("dict[str, object]", decode(subject.call(operation, arguments, deadline=CALL_DEADLINE)))
+    except Overran as error:
+        raise AssertionError(f"the client hangs: {error}") from error
+    assert answer["outcome"] != "escaped", f"an exception escaped from the library: {answer.get('cause')}"
+    return answer
+
+
+class ClientBench:
+    """A client under test, ready to be asked, with everything that stands around it."""
+
+    def __init__(
+        self,
+        subject: ClientSubject,
+        evidence: Evidence,
+        *,
+        ca_file: Path,
+        tap_context: ssl.SSLContext,
+        cut: Segmentation,
+    ) -> None:
+        self._subject = subject
+        self._evidence = evidence
+        self._ca_file = ca_file
+        self._tap_context = tap_context
+        self._cut = cut
+
+    @contextmanager
+    def through_taps(
+        self,
+        endpoints: Sequence[Endpoint],
+        *,
+        peer: str,
+        kind: str,
+        from_client: Treatment | None = None,
+        from_server: Treatment | None = None,
+        host_context: ssl.SSLContext | None = None,
+        login: Login | None = None,
+        timeout: float = CLIENT_TIMEOUT,
+    ) -> Iterator[Talk]:
+        """The client, open for as long as the block lasts, each of its servers behind a tap.
+
+        Args:
+            endpoints: the servers.
+            peer: their name in the evidence.
+            kind: what they are in the evidence.
+            from_client: what the taps do to the client's octets.
+            from_server: what they do to the servers'; the case's cut if ``None``.
+            host_context: with which the taps speak TLS to the servers; without TLS ``None``.
+            login: who logs in.
+            timeout: seconds the client may wait for one thing.
+
+        Raises:
+            Blocked: a server could not be reached.
+        """
+        self._evidence.peer, self._evidence.peer_kind = peer, kind
+        interception = (
+            Interception(self._tap_context, host_context, "localhost") if host_context is not None else None
+        )
+        exchange = Exchange()
+        with ExitStack() as held:
+            taps = [
+                held.enter_context(
+                    Tap(
+                        endpoint,
+                        from_client=from_client or Treatment(),
+                        from_server=from_server or Treatment(segmentation=self._cut),
+                        interception=interception,
+                    )
+                )
+                for endpoint in endpoints
+            ]
+            held.callback(self._keep, exchange, taps)
+            addresses = [tap.endpoint for tap in taps]
+            with self._opened(
+                addresses, taps, exchange, login, timeout, tls=host_context is not None
+            ) as talk:
+                yield talk
+
+    @contextmanager
+    def with_script(
+        self, manners: Manners, *, login: Login | None = None, timeout: float = CLIENT_TIMEOUT
+    ) -> Iterator[Talk]:
+        """The client, open for as long as the block lasts, with a scripted server of these manners."""
+        self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
+        exchange = Exchange()
+        peer = ScriptedPeer(Responder(manners), segmentation=self._cut)
+        try:
+            with self._opened([peer.endpoint], (), exchange, login, timeout, tls=False) as talk:
+                yield talk
+        finally:
+            peer.close()
+            self._understand(exchange, peer.transcripts)
+
+    @contextmanager
+    def _opened(
+        self,
+        addresses: Sequence[Endpoint],
+        taps: Sequence[Tap],
+        exchange: Exchange,
+        login: Login | None,
+        timeout: float,
+        *,
+        tls: bool,
+    ) -> Iterator[Talk]:
+        if login is not None:
+            self._evidence.mask(login.username, login.password)
+        # certificates are made for names
+        arguments = {
+            "servers": [
+                {"host": "localhost" if tls else address.host, "port": address.port} for address in addresses
+            ],
+            "ca_file": str(self._ca_file) if tls else None,
+            "username": login.username if login is not None else None,
+            "password": login.password if login is not None else None,
+            "timeout": timeout,
+        }
+        answer = _call(self._subject, "open", arguments)
+        if answer["outcome"] != "done":
+            message = f"the client could not be opened: {answer.get('cause')}"
+            raise AssertionError(message)
+        try:
+            yield Talk(self._subject, taps, exchange)
+        finally:
+            # a client that hangs has lost its process, and the case has its verdict already
+            with suppress(AssertionError, Blocked):
+                _call(self._subject, "close", {})
+
+    def _keep(self, exchange: Exchange, taps: Sequence[Tap]) -> None:
+        """Called when the case has ended, also when the client hangs: that is when transcripts are wanted most."""
+        for tap in taps:
+            tap.close()
+        self._understand(exchange, [transcript for tap in taps for transcript in tap.transcripts])
+
+    def _understand(self, exchange: Exchange, transcripts: Sequence[Transcript]) -> None:
+        for transcript in transcripts:
+            self._evidence.add(transcript)
+        exchange.conversations = tuple(Conversation(transcript) for transcript in transcripts)

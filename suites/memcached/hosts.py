@@ -1,0 +1,242 @@
+"""The servers of this suite: the reference servers, servers under test, and one that a case has for itself.
+
+Knows which port is which, and how a server is broken and healed. A case is given one and never knows which.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Literal, Protocol
+
+from lab.judge.catalogue import Implementation
+from lab.judge.subject import ServerSubject
+from lab.judge.verdict import Unsupported
+from lab.stack import faults, lifecycle
+from lab.stack.locks import locked
+from lab.stack.project import Lab
+from lab.stack.service import Service
+from lab.wire.endpoint import Endpoint
+from suites.memcached.contract import ServerConfiguration
+
+#: plain: TCP; tls: TLS from the first octet; auth: asks for user name and password; udp: frames.
+PortName = Literal["plain", "tls", "auth", "udp"]
+PORT = 11211
+SERVICES: dict[PortName, str] = {
+    "plain": "memcached",
+    "udp": "memcached",
+    "tls": "memcached-tls",
+    "auth": "memcached-auth",
+}
+SHARDS = ("memcached-shard-1", "memcached-shard-2", "memcached-shard-3", "memcached-shard-4")
+#: By these names the tap, scripted servers and servers under test are reached.
+SERVER_NAMES = ("localhost", "127.0.0.1", "::1")
+#: As the reference server is started (compose.yaml, lab/images/memcached).
+MEMORY_LIMIT = 64 * 1024 * 1024
+MAXIMUM_ITEM = 8 * 1024 * 1024
+MAXIMUM_CONNECTIONS = 4096
+
+
+class Host(Protocol):
+    """What a case needs of a server."""
+
+    name: str
+    kind: Literal["reference", "embedded"]
+    features: frozenset[str]
+
+    def endpoint(self, port: PortName = "plain") -> Endpoint:
+        """Where the port is.
+
+        Raises:
+            Blocked: the server does not run.
+            Unsupported: it has no such port.
+        """
+
+    def trouble(self) -> str | None:
+        """Why the server is down, or ``None`` while it serves."""
+
+
+class OwnHost(Protocol):
+    """A server that one case has for itself: it may be emptied, frozen and killed."""
+
+    def endpoint(self, port: PortName = "plain") -> Endpoint:
+        """Where the port is; after a start it may be elsewhere."""
+
+    def kill(self) -> None:
+        """End the server without warning."""
+
+    def start(self) -> None:
+        """Start the server that was killed, and wait until it serves."""
+
+    def pause(self) -> None:
+        """Freeze the server."""
+
+    def resume(self) -> None:
+        """Let the frozen server go on."""
+
+
+class ReferenceHost:
+    """memcached itself, an instance for each way to reach it."""
+
+    name = "memcached"
+    kind: Literal["reference", "embedded"] = "reference"
+
+    def __init__(self, services: Mapping[str, Service], features: frozenset[str]) -> None:
+        self.features = features
+        self._services = services
+
+    def endpoint(self, port: PortName = "plain") -> Endpoint:
+        """Where memcached listens."""
+        transport: Literal["tcp", "udp"] = "udp" if port == "udp" else "tcp"
+        return Endpoint(*self._services[SERVICES[port]].endpoint(PORT, transport), transport)
+
+    def trouble(self) -> str | None:
+        """Ask for the version."""
+        return serving(self.endpoint(), self.name)
+
+
+class SubjectHost:
+    """A server under test, or one that stands in for the reference server."""
+
+    def __init__(
+        self, implementation: Implementation, *, kind: Literal["reference", "embedded"] = "embedded"
+    ) -> None:
+        self.name = implementation.name
+        self.kind = kind
+        self.features = implementation.features
+        self._implementation = implementation
+        self._folder = tempfile.TemporaryDirectory(prefix="erle-memcached-")
+        configuration: ServerConfiguration = {
+            "host": "127.0.0.1",
+            "memory_limit": MEMORY_LIMIT,
+            "maximum_item": MAXIMUM_ITEM,
+            "maximum_connections": MAXIMUM_CONNECTIONS,
+        }
+        self._subject = ServerSubject(implementation, dict(configuration), Path(self._folder.name))
+
+    def endpoint(self, port: PortName = "plain") -> Endpoint:
+        """Where the server listens, started when it is not running."""
+        endpoint = self._subject.endpoint(port)
+        if endpoint is None:
+            message = f"{self.name} has no {port} port"
+            raise Unsupported(message)
+        return Endpoint(endpoint.host, endpoint.port, "udp") if port == "udp" else endpoint
+
+    def trouble(self) -> str | None:
+        """A server under test that dies is a finding; one that stands in is missing."""
+        if self.kind == "embedded" and self._subject.started and not self._subject.alive():
+            return f"the embedded peer died: {self._subject.complaint()}"
+        return None
+
+    def twin(self) -> SubjectHost:
+        """Another server of the same implementation.
+
+        Raises:
+            Unsupported: somebody else serves this one; the lab can start no other.
+        """
+        if self._implementation.endpoint is not None:
+            raise Unsupported(f"{self.name} is not the lab's to empty or to stop")
+        return SubjectHost(self._implementation, kind=self.kind)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._subject.kill()
+
+    def start(self) -> None:
+        """Start it anew."""
+        self._subject.endpoint("plain")
+
+    def pause(self) -> None:
+        """Stop the process."""
+        self._subject.pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._subject.resume()
+
+    def stop(self) -> None:
+        """End the server."""
+        self._subject.stop()
+        self._folder.cleanup()
+
+
+class Shard:
+    """One of the four instances of the reference server that cases may break."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self._lab = lab
+        self.name = name
+        self._service = lifecycle.services(lab)[name]
+
+    def endpoint(self, port: PortName = "plain") -> Endpoint:
+        """Where it listens now.
+
+        Raises:
+            Unsupported: a shard has no such port.
+        """
+        if port not in {"plain", "udp"}:
+            message = f"{self.name} has no {port} port"
+            raise Unsupported(message)
+        transport: Literal["tcp", "udp"] = "udp" if port == "udp" else "tcp"
+        return Endpoint(*self._service.endpoint(PORT, transport), transport)
+
+    def kill(self) -> None:
+        """Kill the container."""
+        self._service = faults.kill(self._lab, self.name)
+
+    def start(self) -> None:
+        """Start it; its ports are others then."""
+        self._service = faults.start(self._lab, self.name)
+
+    def pause(self) -> None:
+        """Freeze the container."""
+        self._service = faults.pause(self._lab, self.name)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._service = faults.unpause(self._lab, self.name)
+
+    def heal(self) -> None:
+        """Leave it running and empty for the next case."""
+        self._service = lifecycle.services(self._lab)[self.name]
+        if self._service.state == "paused":
+            self.resume()
+        if self._service.state != "running":
+            self.start()
+        with self.endpoint().connect(5.0) as sock:
+            sock.sendall(b"flush_all\r\nstats reset\r\nquit\r\n")
+            while sock.recv(64):
+                pass
+
+
+@contextmanager
+def shards(lab: Lab, *numbers: int) -> Iterator[list[Shard]]:
+    """Hold these of the four shards (0 to 3) alone, across all workers; each runs and is empty, before and after.
+
+    They are always taken in the same order, so that no two cases wait for each other.
+    """
+    with ExitStack() as held:
+        for number in sorted(numbers):
+            held.enter_context(locked(lab, SHARDS[number]))
+        mine = [Shard(lab, SHARDS[number]) for number in numbers]
+        for shard in mine:
+            shard.heal()
+        try:
+            yield mine
+        finally:
+            for shard in mine:
+                shard.heal()
+
+
+def serving(endpoint: Endpoint, name: str) -> str | None:
+    """Why a server does not answer ``version``, or ``None``."""
+    try:
+        with endpoint.connect(2.0) as sock:
+            sock.sendall(b"version\r\n")
+            if sock.recv(64).startswith(b"VERSION "):
+                return None
+    except OSError as error:
+        return f"{name} does not serve: {error}"
+    return f"{name} does not answer version"

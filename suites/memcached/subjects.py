@@ -1,0 +1,198 @@
+"""What a case is given: the client, or the server, under test.
+
+Knows how a case asks for things, in few words. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from lab.judge.evidence import Evidence
+from lab.judge.verdict import Blocked
+from lab.stack.project import Lab
+from lab.wire.driver import connect
+from lab.wire.endpoint import Endpoint
+from lab.wire.faults import Treatment
+from lab.wire.segmentation import SEGMENTATIONS
+from suites.memcached.contract import Operation, Result
+from suites.memcached.exchange import CLIENT_TIMEOUT, ClientBench, Exchange, Login, Talk
+from suites.memcached.hosts import Host, OwnHost, PortName, ReferenceHost, Shard, SubjectHost, serving, shards
+from suites.memcached.operations import new_key
+from suites.memcached.responder import Manners
+from suites.memcached.session import Session
+
+
+@dataclass(frozen=True)
+class Client:
+    """The client under test as a case uses it."""
+
+    bench: ClientBench
+    peer: Callable[[], Host]
+    host_context: Callable[[], ssl.SSLContext]
+    lab: Lab
+    features: frozenset[str]
+    #: Each worker begins with another shard, so that workers seldom wait for each other.
+    worker: int
+
+    def run(
+        self,
+        *operations: Operation,
+        from_client: Treatment | None = None,
+        from_server: Treatment | None = None,
+    ) -> Exchange:
+        """Have the client do the operations on the server that stands opposite, through the tap."""
+        host = self.peer()
+        with self.bench.through_taps(
+            [host.endpoint()],
+            peer=host.name,
+            kind=host.kind,
+            from_client=from_client,
+            from_server=from_server,
+        ) as talk:
+            talk.run(*operations)
+        return self._reached(talk, host)
+
+    def run_secured(self, port: PortName, *operations: Operation, login: Login | None = None) -> Exchange:
+        """The same on the server's TLS port, or on the one that asks for a name and a password."""
+        host = self.peer()
+        context = self.host_context() if port == "tls" else None
+        with self.bench.through_taps(
+            [host.endpoint(port)], peer=host.name, kind=host.kind, host_context=context, login=login
+        ) as talk:
+            talk.run(*operations)
+        return self._reached(talk, host)
+
+    @staticmethod
+    def _reached(talk: Talk, host: Host) -> Exchange:
+        for tap in talk.taps:
+            if tap.unreachable:
+                raise Blocked(f"{host.name} could not be reached: {tap.unreachable[0]}")
+        return talk.exchange
+
+    def run_with_script(
+        self,
+        manners: Manners,
+        *operations: Operation,
+        login: Login | None = None,
+        timeout: float = CLIENT_TIMEOUT,
+    ) -> Exchange:
+        """Have the client do the operations on a scripted server of these manners."""
+        with self.bench.with_script(manners, login=login, timeout=timeout) as talk:
+            talk.run(*operations)
+        return talk.exchange
+
+    @contextmanager
+    def on_shards(self, count: int, *, timeout: float = CLIENT_TIMEOUT) -> Iterator[tuple[Talk, list[Shard]]]:
+        """The client, open, with so many servers that are this case's own to break.
+
+        Raises:
+            Blocked: no reference server runs.
+        """
+        if not isinstance(self.peer(), ReferenceHost):
+            raise Blocked("servers that may be broken are containers, and none run")
+        numbers = [(self.worker + step) % 4 for step in range(count)]
+        with (
+            shards(self.lab, *numbers) as mine,
+            self.bench.through_taps(
+                [shard.endpoint() for shard in mine], peer="memcached", kind="reference", timeout=timeout
+            ) as talk,
+        ):
+            yield talk, mine
+
+    def stored(self, key: bytes, *, at: Endpoint | None = None) -> bytes | None:
+        """What the server holds, asked by the lab itself."""
+        with connect(at or self.peer().endpoint(), timeout=5.0) as stream:
+            return Session(stream).data(key)
+
+    def give(self, key: bytes, data: bytes, *, flags: int = 0, expire: int = 0) -> None:
+        """Put something into the server, by the lab itself."""
+        with connect(self.peer().endpoint(), timeout=5.0) as stream:
+            Session(stream).put(key, data, flags=flags, expire=expire)
+
+
+def claims(results: Sequence[Result]) -> list[object]:
+    """What a client says of each operation, in one word or value: for messages and comparison."""
+    return [
+        result.get("cause")
+        or result.get("text")
+        or result.get("items", result.get("value", result.get("number", result.get("success"))))
+        for result in results
+    ]
+
+
+class Server:
+    """The server under test as a case uses it; sessions still open are closed with it."""
+
+    def __init__(
+        self, host: Host, evidence: Evidence, *, cut: str, lab: Lab, worker: int, login: Callable[[], Login]
+    ) -> None:
+        self.host = host
+        self._evidence = evidence
+        self._cut = cut
+        self._lab = lab
+        self._worker = worker
+        self._login = login
+        self._held = ExitStack()
+
+    @property
+    def login(self) -> Login:
+        """Who may log in."""
+        login = self._login()
+        self._evidence.mask(login.username, login.password)
+        return login
+
+    def key(self, ending: str = "") -> bytes:
+        """A key that nobody else uses."""
+        return new_key(ending)
+
+    def connect(
+        self,
+        port: PortName = "plain",
+        *,
+        timeout: float = 5.0,
+        to: OwnHost | None = None,
+        cut: str | None = None,
+    ) -> Session:
+        """Open a session.
+
+        Args:
+            port: which of the server's ports.
+            timeout: seconds that each wait of the session may take.
+            to: the case's own server instead of the one that all use.
+            cut: how what is sent is cut, where it is not for the run to say.
+
+        Raises:
+            Blocked: the server cannot be reached.
+        """
+        endpoint = (to or self.host).endpoint(port)
+        try:
+            stream = connect(endpoint, segmentation=SEGMENTATIONS[cut or self._cut], timeout=timeout)
+        except OSError as error:
+            raise Blocked(f"{self.host.name} cannot be reached: {error}") from error
+        self._held.callback(stream.close)
+        self._evidence.add(stream.transcript)
+        return Session(stream)
+
+    def own(self) -> OwnHost:
+        """A server of the same implementation that this case alone uses, running and empty; it ends with the case.
+
+        Raises:
+            Unsupported: it is not the lab's to start.
+        """
+        if isinstance(self.host, SubjectHost):
+            twin = self.host.twin()
+            self._held.callback(twin.stop)
+            return twin
+        [shard] = self._held.enter_context(shards(self._lab, self._worker % 4))
+        return shard
+
+    def serves(self, host: OwnHost) -> bool:
+        """Whether the case's own server answers."""
+        return serving(host.endpoint(), "it") is None
+
+    def close(self) -> None:
+        """Close what the case left open."""
+        self._held.close()
