@@ -412,6 +412,9 @@ def main() -> int:
             measure(json.loads(line), sys.stdin, sys.stdout)
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever asked has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

@@ -86,6 +86,11 @@ class Machine:
         return RunningServer(server.name, server.argv("127.0.0.1", 0, binary=binary), self._core, self._root)
 
 
+def target(root: Path) -> Machine:
+    """This machine as a target for the checkout at `root`."""
+    return Machine(root, root / ".erle" / "programs")
+
+
 class _Bench:
     def __init__(
         self,

@@ -15,30 +15,38 @@ class Quantity:
 
     Attributes:
         title: as a heading says it.
+        short: as the head of a narrow column says it.
         unit: of its values.
         more_is_better: whether the greater figure is the better one.
     """
 
     name: str
     title: str
+    short: str
     unit: str
     more_is_better: bool = False
 
 
 _ALL: Final = (
-    Quantity("throughput", "Requests answered per second", "1/s", more_is_better=True),
-    Quantity("cpu", "CPU time of the server per request", "µs"),
-    Quantity("idle-cpu", "CPU time of the server per request, beside idle connections", "µs"),
-    Quantity("pipelined", "Questions answered per CPU-second of the server", "1/s", more_is_better=True),
-    Quantity("latency-p50", "Latency, median", "µs"),
-    Quantity("latency-p99", "Latency, 99th percentile", "µs"),
-    Quantity("latency-p99.9", "Latency, 99.9th percentile", "µs"),
-    Quantity("memory", "Memory (PSS)", "KiB"),
-    Quantity("memory-per-connection", "Memory (PSS) of an idle connection", "KiB"),
-    Quantity("sessions", "Time until all of many sessions were served", "ms"),
-    Quantity("session-p99", "Session time with queueing, 99th percentile", "ms"),
-    Quantity("instructions", "Instructions in user mode per request", "1"),
-    Quantity("system-calls", "System calls per request", "1"),
-    Quantity("system-cpu", "CPU time per request in the full system", "µs"),
+    Quantity("throughput", "Requests answered per second", "requests", "1/s", more_is_better=True),
+    Quantity("cpu", "CPU time of the server per request", "CPU/request", "µs"),
+    Quantity("idle-cpu", "CPU time of the server per request, beside idle connections", "CPU/request", "µs"),
+    Quantity(
+        "pipelined",
+        "Questions answered per CPU-second of the server",
+        "requests/CPU-s",
+        "1/s",
+        more_is_better=True,
+    ),
+    Quantity("latency-p50", "Latency, median", "p50", "µs"),
+    Quantity("latency-p99", "Latency, 99th percentile", "p99", "µs"),
+    Quantity("latency-p99.9", "Latency, 99.9th percentile", "p99.9", "µs"),
+    Quantity("memory", "Memory (PSS)", "PSS", "KiB"),
+    Quantity("memory-per-connection", "Memory (PSS) of an idle connection", "PSS/connection", "KiB"),
+    Quantity("sessions", "Time until all of many sessions were served", "all sessions", "ms"),
+    Quantity("session-p99", "Session time with queueing, 99th percentile", "p99 session", "ms"),
+    Quantity("instructions", "Instructions in user mode per request", "instructions", "1"),
+    Quantity("system-calls", "System calls per request", "system calls", "1"),
+    Quantity("system-cpu", "CPU time per request in the full system", "CPU/request", "µs"),
 )
 QUANTITIES: Final = {quantity.name: quantity for quantity in _ALL}

@@ -19,6 +19,10 @@ IDLE: Final = (0, 100, 500, 1000)
 MEASURES: Final = ("throughput", "latency", "idle", "pipelining", "sessions", "memory")
 
 
+#: Quantity, connections, depth, idle, load: what two servers' series must have in common to be compared.
+Cell = tuple[str, int, int, int, float | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """What repeated measurements of one quantity of one server gave.
@@ -46,7 +50,7 @@ class Series:
     trouble: str = ""
 
     @property
-    def cell(self) -> tuple[str, int, int, int, float | None]:
+    def cell(self) -> Cell:
         """What two servers' series must have in common to be compared."""
         return (self.quantity, self.connections, self.depth, self.idle, self.load)
 

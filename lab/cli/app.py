@@ -26,6 +26,7 @@ EXIT_COULD_NOT_RUN = 3
 COMMANDS = {
     "lab.cli.run_command": ("run",),
     "lab.cli.report_commands": ("report", "diff", "explain"),
+    "lab.cli.bench_command": ("bench",),
     "lab.cli.stack_commands": ("up", "down", "ps", "logs", "gc", "doctor"),
     "lab.cli.status_command": ("status",),
     "lab.cli.test_command": ("test",),

@@ -73,6 +73,19 @@ class Fields:
             raise self._wrong(key, "a number")
         return float(value)
 
+    def number_or_none(self, key: str) -> float | None:
+        """A number, or None where the field is null or missing."""
+        return None if self._values.get(key) is None else self.number(key)
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """A list of numbers; none where the field is missing."""
+        value = self._values.get(key, [])
+        if not isinstance(value, list) or not all(
+            isinstance(item, int | float) and not isinstance(item, bool) for item in value
+        ):
+            raise self._wrong(key, "a list of numbers")
+        return tuple(float(item) for item in value)
+
     def integer_or_none(self, key: str) -> int | None:
         """A whole number, or None where the field is null or missing."""
         value = self._values.get(key)
