@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
+from lab.judge.mutant import Mutant, Role
 from suites.smtp import (
     exemplar_client,
     exemplar_client_edge,
@@ -31,7 +32,6 @@ from suites.smtp import (
     mutants_server_tls,
     mutants_server_trace,
 )
-from suites.smtp.mutant import Mutant, Role
 
 MUTANTS: tuple[Mutant, ...] = (
     *mutants_server_session.breaks.mutants,

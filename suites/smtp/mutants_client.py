@@ -9,9 +9,9 @@ import re
 import ssl
 from collections.abc import Callable
 
+from lab.judge.mutant import Breeder
 from suites.smtp.exemplar_client import Client
 from suites.smtp.exemplar_client_edge import SocketChannel
-from suites.smtp.mutant import Breeder
 
 
 class ClientBreeder(Breeder):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from lab.judge.mutant import Breeder
 from suites.smtp.exemplar_framing import Envelope, Refused
 from suites.smtp.exemplar_server import Session
-from suites.smtp.mutant import Breeder
 
 #: What a mutant may be told: "VERB CODE", or "* CODE" for any verb → "CODE STATUS text" (STATUS may be "-").
 Answers = Mapping[str, str]
