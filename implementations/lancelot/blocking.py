@@ -16,8 +16,8 @@ import struct
 import time
 from typing import Protocol
 
-from implementations.lancelot.event_loop import EXHAUSTED, LINGER, RETRY, SIZE
-from implementations.lancelot.protocol import answer_all, answer_to_known
+from implementations.lancelot.event_loop import EXHAUSTED, FEW, LINGER, MANY, RETRY
+from implementations.lancelot.protocol import KNOWN_BY_SIZE, LONGEST_KNOWN, answer_all
 from implementations.lancelot.signals import Signals
 
 log = logging.getLogger("lancelot")
@@ -143,22 +143,28 @@ def attend(connection: socket.socket, visitors: Visitors, patience: float) -> No
 
 def _converse(connection: socket.socket) -> None:
     fd = connection.fileno()
-    read, write, known = os.read, os.write, answer_to_known
+    read, write, size_of = os.read, os.write, len
+    few, many, longest, known = FEW, MANY, LONGEST_KNOWN, KNOWN_BY_SIZE
     unfinished = b""
-    while octets := read(fd, SIZE):
-        answers = None if unfinished else known(octets)
-        if answers is None:
-            answers, rest = answer_all(unfinished + octets)
-            if rest is None:
-                _write_all(fd, answers)
-                _finish(connection)
-                return
-            unfinished = rest
-            if not answers:
+    room = few
+    while octets := read(fd, room):
+        size = size_of(octets)
+        if size <= longest and not unfinished:
+            room = few
+            question, answer, length = known[size]
+            if octets == question:
+                sent = write(fd, answer)
+                if sent != length:
+                    _write_all(fd, answer[sent:])
                 continue
-        sent = write(fd, answers)
-        if sent != len(answers):
-            _write_all(fd, answers[sent:])
+        else:
+            room = many
+        answers, rest = answer_all(unfinished + octets)
+        _write_all(fd, answers)
+        if rest is None:
+            _finish(connection)
+            return
+        unfinished = rest
 
 
 def _write_all(fd: int, octets: bytes) -> None:
@@ -174,7 +180,7 @@ def _finish(connection: socket.socket) -> None:
     connection.shutdown(socket.SHUT_WR)
     _give_patience(connection, LINGER)
     deadline = time.monotonic() + LINGER
-    while time.monotonic() < deadline and connection.recv(SIZE):
+    while time.monotonic() < deadline and connection.recv(MANY):
         pass
 
 

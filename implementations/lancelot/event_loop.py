@@ -21,16 +21,20 @@ import os
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
-from implementations.lancelot.protocol import answer_all, answer_to_known
+from implementations.lancelot.protocol import KNOWN_BY_SIZE, LONGEST_KNOWN, answer_all, answers_to_known
 from implementations.lancelot.signals import Signals
 
 log = logging.getLogger("lancelot")
 
-#: Octets that one read asks for. Answers to as many question marks are the most that a connection holds back.
-SIZE = 4096
+#: Octets that one read asks for: after a single question (Python has room for so few without asking the C library for it),
+#: and after more. Answers to as many question marks are the most that a connection holds back.
+FEW, MANY = 448, 4096
+#: Events that one wait on epoll brings at most; others come with the next.
+EVENTS = 32
 #: Seconds for which what a peer sends after the end is dropped.
 LINGER = 1.0
 #: Seconds without accepting when descriptors or memory have run out, unless a connection ends before.
@@ -66,17 +70,19 @@ class EventLoop:
         listener: socket.socket,
         signals: Signals,
         *,
+        wait: Callable[[], Sequence[tuple[int, int]]],
         units_per_second: int,
         grace: float,
         edges: int = 0,
     ) -> None:
         """Begin to watch.
 
-        `units_per_second` is the unit of the poller's timeouts, `grace` the longest time in seconds for what was
-        asked before the stop. With `edges` (EPOLLET and EPOLLRDHUP) a connection is reported when something comes,
+        `wait` is the poller's way to wait without end, `units_per_second` the unit of its timeouts, `grace` the longest
+        time in seconds for what was asked before the stop. With `edges` (EPOLLET and EPOLLRDHUP) a connection is reported when something comes,
         and not as long as something is there.
         """
         self._poller = poller
+        self._wait = wait
         self._listener = listener
         self._signals = signals
         self._units = units_per_second
@@ -94,37 +100,50 @@ class EventLoop:
         self._door = listener.fileno()
         self._bell = signals.fileno()
 
-    def run(self) -> None:
+    def run(self) -> None:  # noqa: C901, PLR0912 - the one loop that pays for each call it would be divided by
         """Serve; returns when asked to stop and all that had come was answered."""
-        wait, read, write, known = self._poller.poll, os.read, os.write, answer_to_known
+        # Every name of the inner loop is a local one, and every exception is one that is hardly ever raised.
+        wait, read, write, size_of, several = self._wait, os.read, os.write, len, answers_to_known
+        plain, few, many, longest, known = IN, FEW, MANY, LONGEST_KNOWN, KNOWN_BY_SIZE
         unfinished, deadlines = self._unfinished, self._deadlines
+        room = few
         while True:
             if deadlines:
                 self._expire()
                 if self._signals.stopping and not self._open:
                     return
-                ready = wait(self._until_next())
+                ready = self._poller.poll(self._until_next())
             else:
                 ready = wait()
             for fd, events in ready:
-                if events != IN or (unfinished and fd in unfinished):
+                if events != plain or (unfinished and fd in unfinished):
                     self._attend(fd, events)
                     continue
                 try:
-                    octets = read(fd, SIZE)
+                    octets = read(fd, room)
                 except OSError as error:
                     self._failed(fd, error)
                     continue
-                answer = known(octets)
-                if answer is None:
-                    self._converse(fd, octets, events)
-                    continue
+                size = size_of(octets)
+                if size <= longest:
+                    room = few
+                    question, answer, length = known[size]
+                    if octets != question:
+                        self._converse(fd, octets, events)
+                        continue
+                else:
+                    pipelined = several(octets) if size < room else None
+                    room = many
+                    if pipelined is None:
+                        self._converse(fd, octets, events)
+                        continue
+                    answer, length = pipelined, size_of(pipelined)
                 try:
                     sent = write(fd, answer)
                 except OSError as error:
                     self._not_sent(fd, answer, error)
                     continue
-                if sent != len(answer):
+                if sent != length:
                     self._hold(fd, answer[sent:])
 
     def _attend(self, fd: int, events: int) -> None:
@@ -140,7 +159,7 @@ class EventLoop:
             self._discard(fd)
         elif fd in self._open:
             try:
-                octets = os.read(fd, SIZE)
+                octets = os.read(fd, MANY)
             except OSError as error:
                 self._failed(fd, error)
             else:
@@ -164,7 +183,7 @@ class EventLoop:
             self._hold(fd, answers[sent:], over=over)
         elif over:
             self._finish(fd)
-        elif self._edges and (len(octets) == SIZE or events != IN):
+        elif self._edges and (len(octets) in (FEW, MANY) or events != IN):
             # There may be more, or the end, of which no edge will tell any more: have it reported anew.
             self._poller.modify(fd, IN | self._edges)
 
@@ -210,7 +229,7 @@ class EventLoop:
 
     def _discard(self, fd: int) -> None:
         try:
-            if not os.read(fd, SIZE):
+            if not os.read(fd, MANY):
                 self._drop(fd)
         except OSError as error:
             self._failed(fd, error)
@@ -287,6 +306,11 @@ class EventLoop:
                     self._drop(late)
             else:
                 self._drop(fd)
+
+
+def endless(poller: select.epoll) -> Callable[[], Sequence[tuple[int, int]]]:
+    """The way to wait without end on epoll that costs least: room for so few events that Python has it at hand."""
+    return partial(poller.poll, None, EVENTS)
 
 
 def half_close(fd: int, how: int) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from implementations.lancelot.command_line import BACKLOG, Failure, Options, Server, explain, main
-from implementations.lancelot.event_loop import LINGER, SIZE, half_close
+from implementations.lancelot.event_loop import LINGER, MANY, half_close
 from implementations.lancelot.protocol import Conversation
 from implementations.lancelot.signals import Signals
 
@@ -128,7 +128,7 @@ class Questions(_Manners, asyncio.Protocol):
 class BufferedQuestions(_Manners, asyncio.BufferedProtocol):
     """A BufferedProtocol: asyncio reads into our buffer, one for all connections, as a read is answered at once."""
 
-    _buffer = memoryview(bytearray(SIZE))
+    _buffer = memoryview(bytearray(MANY))
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's interface
         """Where to read to."""
@@ -156,12 +156,12 @@ def _stream_protocol(guests: Guests) -> asyncio.StreamReaderProtocol:
             guests.remove(transport)
 
     loop = asyncio.get_running_loop()
-    return asyncio.StreamReaderProtocol(asyncio.StreamReader(SIZE, loop), converse, loop)
+    return asyncio.StreamReaderProtocol(asyncio.StreamReader(MANY, loop), converse, loop)
 
 
 async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     conversation = Conversation()
-    while octets := await reader.read(SIZE):
+    while octets := await reader.read(MANY):
         answers = conversation.receive(octets)
         if answers:
             writer.write(answers)
@@ -170,7 +170,7 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
             writer.write_eof()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER):
-                    while await reader.read(SIZE):
+                    while await reader.read(MANY):
                         pass
             return
 

@@ -10,14 +10,16 @@ import socket
 import sys
 
 from implementations.lancelot.command_line import Options, Server, main
-from implementations.lancelot.event_loop import EventLoop
+from implementations.lancelot.event_loop import EventLoop, endless
 from implementations.lancelot.signals import Signals
 
 
 def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
     """Serve until asked to stop."""
     with select.epoll() as poller:
-        EventLoop(poller, listener, signals, units_per_second=1, grace=options.grace).run()
+        EventLoop(
+            poller, listener, signals, wait=endless(poller), units_per_second=1, grace=options.grace
+        ).run()
 
 
 SERVER = Server("server_epoll", "Serve Lancelot with one event loop on epoll.", serve)

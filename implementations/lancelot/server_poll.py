@@ -16,7 +16,8 @@ from implementations.lancelot.signals import Signals
 
 def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
     """Serve until asked to stop."""
-    EventLoop(select.poll(), listener, signals, units_per_second=1000, grace=options.grace).run()
+    poller = select.poll()
+    EventLoop(poller, listener, signals, wait=poller.poll, units_per_second=1000, grace=options.grace).run()
 
 
 SERVER = Server("server_poll", "Serve Lancelot with one event loop on poll.", serve)

@@ -20,7 +20,7 @@ from implementations.lancelot.command_line import (
     main,
     open_beside,
 )
-from implementations.lancelot.event_loop import EventLoop
+from implementations.lancelot.event_loop import EventLoop, endless
 from implementations.lancelot.signals import Signals
 from implementations.lancelot.workers import Workers
 
@@ -37,7 +37,9 @@ def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
             for other in listeners:
                 if other is not mine:
                     other.close()
-            EventLoop(poller, mine, own, units_per_second=1, grace=options.grace, edges=EDGES).run()
+            EventLoop(
+                poller, mine, own, wait=endless(poller), units_per_second=1, grace=options.grace, edges=EDGES
+            ).run()
 
     workers = Workers(work, signals)
     workers.supervise(options.workers, options.grace)

@@ -54,7 +54,8 @@ def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
     if soft == resource.RLIM_INFINITY or soft > FD_SETSIZE:
         # So that `accept` says it is full, and further clients wait, instead of descriptors that select cannot take.
         resource.setrlimit(resource.RLIMIT_NOFILE, (FD_SETSIZE, hard))
-    EventLoop(SelectPoller(), listener, signals, units_per_second=1, grace=options.grace).run()
+    poller = SelectPoller()
+    EventLoop(poller, listener, signals, wait=poller.poll, units_per_second=1, grace=options.grace).run()
 
 
 SERVER = Server("server_select", "Serve Lancelot with one event loop on select.", serve)
