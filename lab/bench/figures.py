@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Final
 
+from lab.bench.quantities import QUANTITIES
 from lab.bench.statistics import NOISIEST, Summary, ratios, summarise
 from lab.bench.target import Series
+from lab.bench.words import percent
+
+#: Rounds without which nothing is known of the variation.
+FEWEST: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +23,8 @@ class Figure:
     """A series with its summary, None where there is no value.
 
     Attributes:
-        ratio: of value ÷ reference of the same round; None where the reference has no such series.
+        ratio: of value ÷ reference of the same round; None where the reference has no such series, or where it would mean
+            nothing.
         refused: why the ratio gives no verdict, or "".
     """
 
@@ -45,6 +52,8 @@ def figures_of(series: Iterable[Series], reference: str) -> list[Figure]:
 def _figure(series: Series, reference: Series | None) -> Figure:
     if not series.values:
         return Figure(series, None, None, series.trouble or "it was not measured")
+    if not QUANTITIES[series.quantity].compared:
+        return Figure(series, summarise(series.values, series.restarts), None, "")
     ratio = None
     if reference is not None and reference.values:
         ratio = summarise(ratios(series.values, reference.values), series.restarts)
@@ -54,6 +63,8 @@ def _figure(series: Series, reference: Series | None) -> Figure:
 def _refusal(ratio: Summary | None) -> str:
     if ratio is None:
         return "the reference was not measured"
+    if ratio.rounds < FEWEST:
+        return "too few rounds to know how much it varies"
     if ratio.noisy:
-        return f"too noisy: the ratio's coefficient of variation is {ratio.cv:.1%} (at most {NOISIEST:.0%})"
+        return f"too noisy: the ratio's coefficient of variation is {percent(ratio.cv, 1)} (at most {percent(NOISIEST)})"
     return ""

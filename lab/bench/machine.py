@@ -21,13 +21,14 @@ from typing import Final
 
 import numpy as np
 
-from lab.bench import meters
+from lab.bench import generator, meters
 from lab.bench.build import build, compiler_version
 from lab.bench.cells import USUAL, Cell, Phase, phases_of
-from lab.bench.generator import BUSIEST, Generator, Outcome, Request, Unserved, WrongAnswer
+from lab.bench.generator import Generator, Outcome, Request, Unserved, WrongAnswer
 from lab.bench.plan import BenchPlan, BenchServer
 from lab.bench.running import RunningServer
 from lab.bench.target import Method, Report, Series, Settings
+from lab.bench.words import percent
 
 RESTARTS_FOR_MEMORY: Final = 2
 
@@ -74,8 +75,8 @@ class Machine:
             for server in servers
             if server.source is not None
         }
-        with Generator(self._core, plan.exchanges) as generator:
-            bench = _Bench(self, generator, settings, report, programs)
+        with Generator(self._core, plan.exchanges) as load:
+            bench = _Bench(self, load, settings, report, programs)
             try:
                 yield from bench.all(servers)
             finally:
@@ -95,13 +96,13 @@ class _Bench:
     def __init__(
         self,
         machine: Machine,
-        generator: Generator,
+        load: Generator,
         settings: Settings,
         report: Report,
         programs: dict[str, str],
     ) -> None:
         self._machine = machine
-        self._generator = generator
+        self._generator = load
         self._settings = settings
         self._report = report
         self._programs = programs
@@ -171,7 +172,7 @@ class _Bench:
             return
         if request.rate is not None and outcome.limited:
             measured.trouble = (
-                f"the load generator was busy for {outcome.busy:.0%} of the time (at most {BUSIEST:.0%}): its own "
+                f"the load generator was busy for {percent(outcome.busy)} of the time (at most {percent(generator.BUSIEST)}): its own "
                 "latency, and not the server's, would have been measured"
             )
             return

@@ -18,6 +18,7 @@ class Quantity:
         short: as the head of a narrow column says it.
         unit: of its values.
         more_is_better: whether the greater figure is the better one.
+        compared: whether its ratio to the reference means something (a difference of a few pages does not).
     """
 
     name: str
@@ -25,6 +26,7 @@ class Quantity:
     short: str
     unit: str
     more_is_better: bool = False
+    compared: bool = True
 
 
 _ALL: Final = (
@@ -41,8 +43,10 @@ _ALL: Final = (
     Quantity("latency-p50", "Latency, median", "p50", "µs"),
     Quantity("latency-p99", "Latency, 99th percentile", "p99", "µs"),
     Quantity("latency-p99.9", "Latency, 99.9th percentile", "p99.9", "µs"),
-    Quantity("memory", "Memory (PSS)", "PSS", "KiB"),
-    Quantity("memory-per-connection", "Memory (PSS) of an idle connection", "PSS/connection", "KiB"),
+    Quantity("memory", "Memory (PSS)", "PSS", "KiB", compared=False),
+    Quantity(
+        "memory-per-connection", "Memory (PSS) of an idle connection", "PSS/connection", "KiB", compared=False
+    ),
     Quantity("sessions", "Time until all of many sessions were served", "all sessions", "ms"),
     Quantity("session-p99", "Session time with queueing, 99th percentile", "p99 session", "ms"),
     Quantity("instructions", "Instructions in user mode per request", "instructions", "1"),

@@ -16,6 +16,11 @@ def number(value: float) -> str:
     return f"{value:.2f}" if size < 10 else f"{value:.1f}"  # noqa: PLR2004 - as above
 
 
+def percent(share: float, digits: int = 0) -> str:
+    """A share as people write it: 5 %."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def cell_words(cell: Cell) -> str:
     """What distinguishes one figure of a quantity from another."""
     _, connections, depth, idle, load = cell
@@ -25,5 +30,5 @@ def cell_words(cell: Cell) -> str:
     if idle:
         words.append(f"{idle} idle")
     if load is not None:
-        words.append(f"{load:.0%} load")
+        words.append(f"{percent(load)} load")
     return ", ".join(words)

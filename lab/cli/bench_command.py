@@ -38,6 +38,8 @@ EPILOG = """Examples:
 
   erle bench --report                              pages, plots and tables of the latest run
 
+  erle bench --page -o docs/which-server.md        its answer in a table and a few sentences
+
 Exit codes: 0 measured, 1 a server could not be measured or its figures are too noisy for a verdict, 2 usage, 3 the lab
 could not run."""
 
@@ -86,8 +88,14 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comm
     report: Annotated[
         bool, typer.Option("--report", help="Measure nothing: make pages, plots and tables of a run.")
     ] = False,
+    page: Annotated[
+        bool, typer.Option("--page", help="Measure nothing: write which server to take, as Markdown.")
+    ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The report's folder (default: beside the results).")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Where the report's folder or the page goes (default: beside the results)."
+        ),
     ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Where the run's folder is made (default: results/).")
@@ -100,6 +108,8 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comm
     where = results or ROOT / "results"
     if report:
         return _report(where, what or "latest", output)
+    if page:
+        return _page(where, what or "latest", output)
     from lab.bench.plan import find_plans
     from lab.bench.target import MEASURES, Settings
     from lab.judge.catalogue import unknown
@@ -139,6 +149,18 @@ def _report(results: Path, name: str, output: Path | None) -> int:
     target = output or directory / "benchmarks"
     written = write_report(read(directory), target)
     typer.echo(f"{target / 'index.html'}  ({written} plots, each as SVG and CSV beside it)")
+    return 0
+
+
+def _page(results: Path, name: str, output: Path | None) -> int:
+    from lab.bench.record import find, read
+    from lab.bench.report.document import which_server
+    from lab.judge.report.output import replace_file
+
+    directory = find(results, name)
+    target = output or directory / "which-server.md"
+    replace_file(target, which_server(read(directory)).encode())
+    typer.echo(str(target))
     return 0
 
 

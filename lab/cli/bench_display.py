@@ -6,9 +6,11 @@ Knows rich and figures. Must not know how anything is measured.
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console
@@ -18,15 +20,15 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.bench.figures import Figure, figures_of
-from lab.bench.quantities import QUANTITIES
 from lab.bench.record import Measurement, ProtocolRecord
+from lab.bench.report.verdict import answer
 from lab.bench.target import Report
-from lab.bench.words import cell_words, number
+from lab.bench.words import cell_words
 
 #: Seconds between lines of progress where there is no terminal.
 LINE_INTERVAL = 10.0
-#: Columns of the table that fit a terminal; the report has all.
-MOST_COLUMNS = 7
+#: Characters for a column of the table.
+COLUMN = 20
 
 
 @contextmanager
@@ -64,44 +66,32 @@ class _Lines:
 
 
 def show(console: Console, record: ProtocolRecord, measurement: Measurement) -> bool:
-    """Print the table; returns whether each figure has a verdict."""
-    figures = figures_of(measurement.series, record.reference)
-    cells = list(dict.fromkeys(figure.series.cell for figure in figures))
-    shown = [
-        cell for cell in cells if cell[0] in {"throughput", "cpu", "instructions", "system-cpu"}
-    ] or cells
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, title=f"{record.protocol} on {measurement.method.target}"
-    )
+    """Print the table of one target, and what to look at; returns whether each figure has a verdict."""
+    name = measurement.method.target
+    found = answer(replace(record, targets={name: measurement}))
+    first = max((len(row.server.name) for row in found.rows), default=6)
+    fitting = max((console.width - first) // COLUMN, 1)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=f"{record.protocol} on {name}")
     table.add_column("server", no_wrap=True)
-    for cell in shown[:MOST_COLUMNS]:
-        quantity = QUANTITIES[cell[0]]
-        table.add_column(f"{quantity.short}, {quantity.unit}\n{cell_words(cell)}", justify="right")
-    by_key = {(figure.series.server, figure.series.cell): figure for figure in figures}
-    for server in record.servers:
-        if any(name == server.name for name, _ in by_key):
-            table.add_row(
-                server.name, *(_cell(by_key.get((server.name, cell))) for cell in shown[:MOST_COLUMNS])
-            )
+    for column in found.columns[:fitting]:
+        unit = f", {column.unit}" if column.unit else ""
+        heading = "\n".join(textwrap.wrap(f"{column.heading}{unit}", COLUMN - 4))
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in found.rows:
+        table.add_row(row.server.name, *(_cell(*cell) for cell in row.cells[:fitting]))
     console.print(table)
+    left = len(found.columns) - fitting
+    more = f" {left} more columns: a wider terminal, or the report." if left > 0 else ""
     console.print(
-        f"In brackets the ratio to {record.reference}, median of the rounds; ~ stands where the ratio varies too much for a "
-        "verdict.",
+        f"In brackets the ratio to {record.reference}, median of the rounds' ratios; ~ where it varies too much.{more}",
         style="dim",
         highlight=False,
     )
-    return _show_trouble(console, record, figures)
+    return _show_trouble(console, record, figures_of(measurement.series, record.reference))
 
 
-def _cell(figure: Figure | None) -> Text:
-    if figure is None:
-        return Text("")
-    if figure.summary is None:
-        return Text("–", style="red")
-    ratio = f" [{figure.ratio.median:.2f}]" if figure.ratio is not None else ""
-    if figure.refused:
-        return Text(f"{number(figure.summary.median)}{ratio} ~", style="yellow")
-    return Text(f"{number(figure.summary.median)}{ratio}")
+def _cell(text: str, sure: bool) -> Text:
+    return Text(text) if sure else Text(f"{text} ~", style="yellow")
 
 
 def _show_trouble(console: Console, record: ProtocolRecord, figures: list[Figure]) -> bool:

@@ -17,7 +17,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from matplotlib.typing import RcKeyType
 
 from lab.bench.figures import Figure
@@ -142,7 +142,7 @@ def _lines(chart: Chart) -> Drawing:
     """A line for each server along what varies, its name at its end."""
     names = chart.order()
     width = 760.0
-    drawing, axes = _panels(chart, width, max(250.0, 15.0 * len(names) + 30), share=False, right=140)
+    drawing, axes = _panels(chart, width, max(250.0, 15.0 * len(names) + 30), right=140)
     along = chart.along or (lambda cell: float(cell[1]))
     for panel, (words, figures) in zip(axes, chart.panels, strict=True):
         ends = {}
@@ -159,24 +159,17 @@ def _lines(chart: Chart) -> Drawing:
         places = sorted({along(figure.series.cell) for figure in figures})
         if chart.logarithmic:
             panel.set_yscale("log")
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.yaxis.set_minor_locator(NullLocator())
         if chart.slug.endswith("pipelining"):
             panel.set_xscale("log")
         panel.set_xticks(places, [f"{place:g}" for place in places])
         panel.xaxis.set_minor_locator(NullLocator())
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-        panel.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: _short(value)))
         panel.tick_params(axis="y", which="both", length=0, labelsize=SMALL)
-        _few_ticks(panel)
         if panel is axes[-1]:
             _name_ends(drawing, panel, chart, ends)
     return drawing
-
-
-def _few_ticks(panel: Axes) -> None:
-    """Where a logarithmic axis spans more than two decades, powers of ten are enough."""
-    low, high = panel.get_ylim()
-    if panel.get_yscale() == "log" and high / low > 100:  # noqa: PLR2004 - two decades
-        panel.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _line(panel: Axes, architecture: str, points: Sequence[tuple[float, Figure]]) -> tuple[float, float]:
@@ -235,22 +228,21 @@ def _name_ends(drawing: Drawing, panel: Axes, chart: Chart, ends: dict[str, tupl
         )
 
 
-def _panels(
-    chart: Chart, width: float, height: float, *, share: bool = True, right: float = 16
-) -> tuple[Drawing, list[Axes]]:
+def _panels(chart: Chart, width: float, height: float, *, right: float = 16) -> tuple[Drawing, list[Axes]]:
     """A drawing with its panels side by side, title above and footer below; sizes in points."""
-    foot = 12.0 * len(chart.footer) + (44 if share else 56)
+    dots = chart.form == "dots"
+    foot = 12.0 * len(chart.footer) + (44 if dots else 56)
     head = 44.0
-    left = 150.0 if share else 52.0
+    left = 150.0 if dots else 52.0
     total = height + head + foot
     drawing = Drawing(figsize=(width / INCH, total / INCH), dpi=INCH)
-    axes = drawing.subplots(1, len(chart.panels), sharey=share, squeeze=False)
+    axes = drawing.subplots(1, len(chart.panels), sharey=True, squeeze=False)
     drawing.subplots_adjust(
         left=left / width,
         right=1 - right / width,
         top=1 - (head + 14) / total,
         bottom=foot / total,
-        wspace=0.14 if share else 0.22,
+        wspace=0.14,
     )
     title = f"{chart.title}, {chart.quantity.unit}" if chart.quantity.unit != "1" else chart.title
     drawing.text(0.01, 1 - 6 / total, title, fontsize=12, fontweight="bold", verticalalignment="top")

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from lab.bench.figures import Figure, figures_of
+from lab.bench.quantities import QUANTITIES
 from lab.bench.record import ProtocolRecord, ServerRecord
 from lab.bench.target import Cell
-from lab.bench.words import number
+from lab.bench.words import cell_words, number, percent
 
 #: Connections of the cells that the table is about.
 USUAL: Final = 10
+#: Columns of the table where none of the usual ones was measured.
+MOST: Final = 6
 #: A server costs as much as another when their ratio differs by no more.
 EVEN: Final = 0.05
 #: Silent connections cost something when they make a request so many times as dear.
@@ -24,7 +27,7 @@ DEAR: Final = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table: where the figure comes from, and its heading."""
+    """A column of the table: where the figure comes from, and its heading; `unit` is "" where the heading says it."""
 
     target: str
     cell: Cell
@@ -53,18 +56,23 @@ def _columns(figures: Mapping[tuple[str, str, Cell], Figure]) -> Iterator[Column
     present = {(target, cell) for target, _, cell in figures}
     most = max((cell[3] for _, cell in present if cell[0] == "idle-cpu"), default=0)
     wanted = (
-        ("native", ("throughput", USUAL, 1, 0, None), f"requests a second, {USUAL} connections", "1/s"),
+        ("native", ("throughput", USUAL, 1, 0, None), f"requests a second, {USUAL} connections", ""),
         ("native", ("cpu", USUAL, 1, 0, None), f"CPU per request, {USUAL} connections", "µs"),
         ("native", ("idle-cpu", 1, 1, most, None), f"CPU per request beside {most} idle", "µs"),
         ("native", ("latency-p99", USUAL, 1, 0, 0.5), "p99 at half load", "µs"),
-        ("native", ("pipelined", USUAL, 32, 0, None), "questions per CPU-second, 32 in a segment", "1/s"),
+        ("native", ("pipelined", USUAL, 32, 0, None), "questions per CPU-second, 32 in a segment", ""),
         ("native", ("memory-per-connection", 1, 1, most, None), "memory of an idle connection", "KiB"),
         ("erle", ("instructions", USUAL, 1, 0, None), f"board: instructions, {USUAL} connections", ""),
         ("system", ("system-cpu", USUAL, 1, 0, None), f"full system: CPU, {USUAL} connections", "µs"),
     )
-    for target, cell, heading, unit in wanted:
-        if (target, cell) in present:
-            yield Column(target, cell, heading, unit)
+    chosen = [Column(*column) for column in wanted if column[:2] in present]
+    if not chosen:
+        others = sorted(present, key=lambda pair: (pair[0], pair[1][0], pair[1][1:4], pair[1][4] or 0))
+        for target, cell in others[:MOST]:
+            quantity = QUANTITIES[cell[0]]
+            unit = "" if quantity.unit in {"1", "1/s"} else quantity.unit
+            chosen.append(Column(target, cell, f"{quantity.short}, {cell_words(cell)}", unit))
+    yield from chosen
 
 
 def answer(record: ProtocolRecord) -> Answer:
@@ -138,9 +146,9 @@ def _fastest(record: ProtocolRecord, figures: _Figures) -> Iterator[str]:
         text += f" ({ratio.low:.2f} to {ratio.high:.2f})"
     limit = figures.get(("native", record.limit or "", cell))
     if limit is not None and not limit.refused:
-        text += f" and {_ratio(found[best]) / _ratio(limit):.0%} of what C does ({record.limit})"
+        text += f" and {percent(_ratio(found[best]) / _ratio(limit))} of what C does ({record.limit})"
     if near:
-        text += f"; within {EVEN:.0%} of it {_list(near)}"
+        text += f"; within {percent(EVEN)} of it {_list(near)}"
     yield text + "."
 
 
@@ -161,7 +169,7 @@ def _idle(record: ProtocolRecord, figures: _Figures) -> Iterator[str]:
             [f"**{name}** {factor:.0f} times" for name, factor in sorted(dear.items(), key=lambda p: -p[1])]
         )
         text = f"{most} idle connections make a request dearer with {each}"
-        yield text + (f", and not by more than {EVEN:.0%} with {_list(cheap)}." if cheap else ".")
+        yield text + (f", and not by more than {percent(EVEN)} with {_list(cheap)}." if cheap else ".")
     elif growth:
         yield f"{most} idle connections make a request at most {max(growth.values()):.2f} times as dear."
 
