@@ -134,6 +134,8 @@ class ImapMailbox:
         """Close the connection; it is opened again when mail is looked for."""
         if self._stream is not None:
             self._stream.close()
+            # no case's evidence: nobody else lets go of it
+            self._stream.transcript.close()
             self._stream = None
 
     def _discard_stale(self) -> None:
