@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from lab.judge.suite import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
-#: pytest without its own terminal, whose options in pyproject.toml it would then not know.
-QUIETLY = ("-p", "no:terminal", "-o", "addopts=--strict-markers --strict-config --import-mode=importlib")
+#: pytest without its own terminal, whose options in pyproject.toml it would then not know, and without what costs time
+#: in each of thousands of cases that log nothing, print nothing and are not asked for by `--last-failed`.
+QUIETLY = (
+    *("-p", "no:terminal", "-p", "no:logging", "-p", "no:cacheprovider", "--capture=sys"),
+    *("-o", "addopts=--strict-markers --strict-config --import-mode=importlib"),
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -135,7 +135,7 @@ def case_of(item: pytest.Item, selection: Selection) -> Case | None:
         peer_kind=peer.args[0] if peer is not None else "-",
         known=tuple(
             note
-            for note in suite.known
+            for note in suite.known_of(implementation.name)
             if note.covers(implementation=implementation.name, role=role, clauses=ids, case=case_id)
         ),
     )

@@ -48,6 +48,15 @@ class Suite:
         path = self.directory / "known-failures.toml"
         return load_known(path, self.ledger) if path.exists() else ()
 
+    def known_of(self, implementation: str) -> tuple[KnownFailure, ...]:
+        """The known failures of one implementation."""
+        return self._known_by_implementation.get(implementation, ())
+
+    @cached_property
+    def _known_by_implementation(self) -> dict[str, tuple[KnownFailure, ...]]:
+        names = {note.implementation for note in self.known}
+        return {name: tuple(note for note in self.known if note.implementation == name) for name in names}
+
     def digest(self) -> str:
         """SHA-256 over the suite's sources and data, so that a comparison sees when the suite changed."""
         state = hashlib.sha256()
