@@ -92,6 +92,7 @@ class EventLoop:
         self._unfinished: dict[int, bytes] = {}
         self._pending: dict[int, tuple[bytes, bool]] = {}
         self._discarding: set[int] = set()
+        self._exhausted = False
         # By descriptor: when to drop a peer, to accept again (the listener's), to give up at the end (the signals').
         self._deadlines: dict[int, float] = {}
         listener.settimeout(0)
@@ -100,7 +101,7 @@ class EventLoop:
         self._door = listener.fileno()
         self._bell = signals.fileno()
 
-    def run(self) -> None:  # noqa: C901, PLR0912 - the one loop that pays for each call it would be divided by
+    def run(self) -> None:  # noqa: C901 - the one loop that pays for each call it would be divided by
         """Serve; returns when asked to stop and all that had come was answered."""
         # Every name of the inner loop is a local one, and every exception is one that is hardly ever raised.
         wait, read, write, size_of, several = self._wait, os.read, os.write, len, answers_to_known
@@ -112,9 +113,7 @@ class EventLoop:
                 self._expire()
                 if self._signals.stopping and not self._open:
                     return
-                ready = self._poller.poll(self._until_next())
-            else:
-                ready = wait()
+            ready = self._poller.poll(self._until_next()) if deadlines else wait()
             for fd, events in ready:
                 if events != plain or (unfinished and fd in unfinished):
                     self._attend(fd, events)
@@ -261,12 +260,15 @@ class EventLoop:
                 return
             except OSError as error:
                 if error.errno in EXHAUSTED:
-                    log.warning("no more connections for now: %s", error.strerror)
+                    if not self._exhausted:
+                        log.warning("no more connections for now: %s", error.strerror)
+                    self._exhausted = True
                     self._poller.unregister(self._door)
                     self._deadlines[self._door] = time.monotonic() + RETRY
                     return
                 log.debug("a connection ended before it was accepted: %s", error.strerror)
                 continue
+            self._exhausted = False
             fd = connection.detach()
             os.set_blocking(fd, False)
             self._open.add(fd)

@@ -184,12 +184,15 @@ STYLES: dict[str, Callable[[Guests], asyncio.BaseProtocol]] = {
 
 async def _serve(listener: socket.socket, signals: Signals, options: Options) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_complain)
+    loop.set_exception_handler(Complaints())
     guests = Guests()
     make = STYLES[options.style]
     listener.settimeout(0)
     with listener.dup() as waiting:
-        server = await loop.create_server(lambda: make(guests), sock=listener, backlog=BACKLOG)
+        server = await loop.create_server(lambda: make(guests), sock=listener)
+        listener.listen(
+            BACKLOG
+        )  # the kernel's; asyncio's own is how often it accepts, and complains, at a turn
         asked = asyncio.Event()
         loop.add_reader(signals.fileno(), lambda: asked.set() if signals.stop_asked() else None)
         await asked.wait()
@@ -204,9 +207,20 @@ async def _serve(listener: socket.socket, signals: Signals, options: Options) ->
     loop.remove_reader(signals.fileno())
 
 
-def _complain(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    error = context.get("exception")
-    log.warning("%s: %s", context["message"], explain(error) if isinstance(error, Exception) else error)
+class Complaints:
+    """Logs what asyncio complains of, the same words once a second: without descriptors it says so a hundred times."""
+
+    def __init__(self) -> None:
+        self._last = ("", 0.0)
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log one line."""
+        message, before = self._last
+        if message == context["message"] and loop.time() < before + 1:
+            return
+        self._last = context["message"], loop.time()
+        error = context.get("exception")
+        log.warning("%s: %s", context["message"], explain(error) if isinstance(error, Exception) else error)
 
 
 def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
