@@ -1,0 +1,156 @@
+"""Measuring on this machine: figures of servers that are right, reasons where there are none, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab.bench import generator, meters
+from lab.bench.machine import Machine
+from lab.bench.plan import BenchServer
+from lab.bench.target import Series, Settings
+from lab.errors import LabError
+from suites.lab.measured import children, plan, running, server
+
+SETTINGS = Settings(rounds=2, restarts=2, connections=(1, 4), idle=(0, 20), quick=True, seed=1)
+
+
+def measure(folder: Path, *servers: BenchServer, measures: Sequence[str] = ("throughput",)) -> list[Series]:
+    """All series of these servers."""
+    settings = Settings(
+        rounds=2, restarts=2, connections=(1, 4), idle=(0, 20), measures=measures, quick=True, seed=1
+    )
+    return list(Machine(folder, folder).measure(plan(*servers), servers, settings, lambda *_: None))
+
+
+def test_each_measure_gives_its_series(tmp_path: Path) -> None:
+    """All measures of two servers: a value for each round, in the same rounds for both."""
+    seen: list[tuple[int, int]] = []
+    servers = (server("one"), server("two"))
+    found = list(
+        Machine(tmp_path, tmp_path).measure(
+            plan(*servers), servers, SETTINGS, lambda done, total, _: seen.append((done, total))
+        )
+    )
+    assert [series.trouble for series in found if series.trouble] == []
+    by_quantity = {series.quantity: series for series in found if series.server == "two"}
+    assert set(by_quantity) == {
+        *("throughput", "cpu", "idle-cpu", "pipelined", "sessions", "session-p99"),
+        *("latency-p50", "latency-p99", "latency-p99.9", "memory", "memory-per-connection"),
+    }
+    assert by_quantity["throughput"].restarts == (0, 1)
+    assert all(
+        value > 0 for series in found for value in series.values if series.quantity != "memory-per-connection"
+    )
+    cells = [{series.cell for series in found if series.server == name} for name in ("one", "two")]
+    assert cells[0] == cells[1]
+    assert seen[-1][0] == seen[-1][1] == len(seen)
+    assert children() == set()
+
+
+def test_a_server_that_dies_is_told_and_the_others_are_measured(tmp_path: Path) -> None:
+    """The series says what became of it, with the end of its standard error; no process is left."""
+    found = measure(tmp_path, server("good"), server("dying", "dies", "700"))
+    good, dying = ([series for series in found if series.server == name] for name in ("good", "dying"))
+    assert all(len(series.values) == 2 for series in good)
+    assert all(series.values == () for series in dying if series.trouble)
+    (trouble,) = {series.trouble for series in dying if series.connections == 4}
+    assert "exit code 3" in trouble
+    assert "out of answers" in trouble
+    assert children() == set()
+
+
+def test_a_server_that_answers_wrongly_has_no_figure(tmp_path: Path) -> None:
+    """What is wrong is not fast."""
+    found = measure(tmp_path, server("good"), server("lying", "wrong", "700"))
+    troubles = {series.trouble for series in found if series.server == "lying" and series.connections == 4}
+    assert len(troubles) == 1
+    assert "is right" in troubles.pop()
+
+
+def test_a_server_that_does_not_start_ends_the_measurement(tmp_path: Path) -> None:
+    """The error carries what it wrote, and what was started is gone."""
+    bad = BenchServer("bad", "loop", ("python", "-c", "import sys; sys.exit('no such interface')"))
+    with pytest.raises(LabError, match="no such interface"):
+        measure(tmp_path, server("good"), bad)
+    assert children() == set()
+
+
+def test_a_generator_that_is_the_limit_gives_no_latency(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the generator was busy for longer than it may, its own latency would be measured."""
+    monkeypatch.setattr(generator, "BUSIEST", 0.0)
+    found = measure(tmp_path, server("one"), measures=("latency",))
+    assert found
+    assert all("the load generator was busy for" in series.trouble for series in found)
+
+
+def test_bounded_servers_are_asked_by_no_more_connections_in_the_open_loop(tmp_path: Path) -> None:
+    """One that serves three at a time is not kept waiting by a fourth, and has no cost of idle connections."""
+    servers = (server("one"), server("three", concurrency=3))
+    found = measure(tmp_path, *servers, measures=("latency", "idle"))
+    assert {series.connections for series in found if series.server == "three"} == {3}
+    assert {series.quantity for series in found if series.server == "three"} == {
+        *("latency-p50", "latency-p99", "latency-p99.9"),
+    }
+
+
+def test_processor_time_counts_children() -> None:
+    """A child's time counts while it runs and once it was waited for."""
+    program = (
+        "import os, sys, time\n"
+        "def burn():\n"
+        "    while time.process_time() < 0.3: pass\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    burn(); os._exit(0)\n"
+        "os.waitpid(child, 0)\n"
+        "print('listening on 127.0.0.1:1', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        used = meters.cpu_seconds(parent.pid)
+        own = psutil.Process(parent.pid).cpu_times().user
+        parent.communicate()
+    assert used - own > 0.25
+
+
+def test_memory_counts_what_a_server_takes() -> None:
+    """PSS is above what Python needs to start, and below the machine's memory."""
+    with running() as (peer, _):
+        assert peer.address[1]
+        assert 1_000 < meters.pss_kib(peer.pid) < 1_000_000
+
+
+def test_a_killed_runner_leaves_no_server() -> None:
+    """Kill -9 of the process that measures: server and generator end by themselves."""
+    program = (
+        "from suites.lab.measured import running\n"
+        "import sys\n"
+        "with running() as (peer, generator):\n"
+        "    peer.address\n"
+        "    print(peer.pid, generator.pid, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root
+    ) as runner:
+        assert runner.stdout is not None
+        started = [psutil.Process(int(word)) for word in runner.stdout.readline().split()]
+        os.kill(runner.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert len(started) == 2
+    assert alive == []
