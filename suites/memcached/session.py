@@ -164,6 +164,14 @@ class Session:
         """Whether the next thing the server says answers the next thing it is asked."""
         return self.ask(b"version").startswith(b"VERSION ")
 
+    def catch_up(self) -> list[bytes]:
+        """The lines that the server still has to say, up to the answer to ``version``, which is asked now."""
+        self.send(b"version\r\n")
+        said: list[bytes] = []
+        while not (line := self.line()).startswith(b"VERSION "):
+            said.append(line)
+        return said
+
     def closed_by_server(self) -> bool:
         """Whether the server has closed, or does within the deadline, without saying more."""
         try:

@@ -17,8 +17,10 @@ from lab.wire.driver import connect
 from lab.wire.endpoint import Endpoint
 from lab.wire.faults import Treatment
 from lab.wire.segmentation import SEGMENTATIONS
+from lab.wire.transcript import Transcript
 from suites.memcached.contract import Operation, Result
 from suites.memcached.exchange import CLIENT_TIMEOUT, ClientBench, Exchange, Login, Talk
+from suites.memcached.frames import Datagrams
 from suites.memcached.hosts import Host, OwnHost, PortName, ReferenceHost, Shard, SubjectHost, serving, shards
 from suites.memcached.operations import new_key
 from suites.memcached.responder import Manners
@@ -175,6 +177,13 @@ class Server:
         self._held.callback(stream.close)
         self._evidence.add(stream.transcript)
         return Session(stream)
+
+    def datagrams(self) -> Datagrams:
+        """A UDP socket to the server."""
+        endpoint = self.host.endpoint("udp")
+        opened = Datagrams(endpoint, self._evidence.add(Transcript("driver", f"{endpoint}/udp")))
+        self._held.callback(opened.close)
+        return opened
 
     def own(self) -> OwnHost:
         """A server of the same implementation that this case alone uses, running and empty; it ends with the case.

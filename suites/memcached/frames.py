@@ -1,0 +1,73 @@
+"""Frames of the UDP protocol, as the raw driver sends and reads them (section UDP protocol).
+
+Knows the eight octets before each payload. Must not know what a payload says.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+
+from lab.wire.endpoint import Endpoint
+from lab.wire.transcript import Transcript
+
+HEADER = struct.Struct("!HHHH")
+DATAGRAM_LIMIT = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One datagram, taken apart."""
+
+    request: int
+    sequence: int
+    total: int
+    reserved: int
+    payload: bytes
+
+
+class Datagrams:
+    """A UDP socket of the driver's, connected to a server; everything is recorded."""
+
+    def __init__(self, endpoint: Endpoint, transcript: Transcript, *, timeout: float = 3.0) -> None:
+        self.transcript = transcript
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self._sock.connect((endpoint.host, endpoint.port))
+        self._sock.settimeout(timeout)
+        transcript.record("client", "open", str(endpoint).encode())
+
+    def send(self, datagram: bytes) -> None:
+        """Send a datagram as it is."""
+        self._sock.send(datagram)
+        self.transcript.record("client", "data", datagram)
+
+    def ask(self, request: int, payload: bytes) -> None:
+        """Send a request in one frame."""
+        self.send(HEADER.pack(request, 0, 1, 0) + payload)
+
+    def receive(self) -> Frame:
+        """The next datagram.
+
+        Raises:
+            AssertionError: none came in time, or it has no whole header.
+        """
+        try:
+            datagram = self._sock.recv(DATAGRAM_LIMIT)
+        except TimeoutError as error:
+            raise AssertionError("no datagram came in time") from error
+        self.transcript.record("server", "data", datagram)
+        assert len(datagram) >= HEADER.size, f"a datagram without a whole header: {datagram!r}"
+        return Frame(*HEADER.unpack_from(datagram), datagram[HEADER.size :])
+
+    def answer(self) -> list[Frame]:
+        """All the datagrams of one answer, in their order of arrival."""
+        frames = [self.receive()]
+        while len(frames) < frames[0].total:
+            frames.append(self.receive())
+        return frames
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
