@@ -59,7 +59,8 @@ class Datagrams:
             raise AssertionError("no datagram came in time") from error
         self.transcript.record("server", "data", datagram)
         assert len(datagram) >= HEADER.size, f"a datagram without a whole header: {datagram!r}"
-        return Frame(*HEADER.unpack_from(datagram), datagram[HEADER.size :])
+        request, sequence, total, reserved = HEADER.unpack_from(datagram)
+        return Frame(request, sequence, total, reserved, datagram[HEADER.size :])
 
     def answer(self) -> list[Frame]:
         """All the datagrams of one answer, in their order of arrival."""

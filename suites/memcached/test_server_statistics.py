@@ -29,7 +29,7 @@ COUNTED = {
     "incr-hit": (b"incr % 1", {"incr_hits": 1}),
     "incr-miss": (b"incr ~ 1", {"incr_misses": 1}),
     "decr-hit": (b"decr % 1", {"decr_hits": 1}),
-    "delete-hit": (b"delete %", {"delete_hits": 1, "curr_items": -1}),
+    "delete-hit": (b"delete %", {"delete_hits": 1}),
     "delete-miss": (b"delete ~", {"delete_misses": 1}),
     "touch-hit": (b"touch % 0", {"cmd_touch": 1, "touch_hits": 1}),
     "touch-miss": (b"touch ~ 0", {"cmd_touch": 1, "touch_misses": 1}),
@@ -91,8 +91,10 @@ def test_items_and_octets_are_counted(server: Server) -> None:
 
     after = session.stats()
 
-    assert int(after["curr_items"]) - int(before["curr_items"]) == 10
-    assert int(after["bytes"]) - int(before["bytes"]) >= 10 * 1000
+    assert int(after["total_items"]) - int(before["total_items"]) == 10
+    # items of before that flush_all invalidated may be reclaimed meanwhile
+    assert int(after["curr_items"]) >= 10
+    assert int(after["bytes"]) >= 10 * 1000
 
 
 @clause("memcached-general-purpose-statistics-counters")
