@@ -12,9 +12,11 @@ import socket
 import sys
 import threading
 import time
+from collections import deque
 
 from implementations.lancelot.blocking import Door, Visitors, attend
 from implementations.lancelot.command_line import Options, Server, add_patience, add_workers, main
+from implementations.lancelot.event_loop import RETRY
 from implementations.lancelot.signals import Signals
 
 log = logging.getLogger("lancelot")
@@ -43,7 +45,7 @@ class Halt:
 
 
 class Workers:
-    """The threads. One that ends by a defect is replaced, so that it costs its client and no more."""
+    """The threads. One that dies of a defect is replaced, so that it costs its client and no more."""
 
     def __init__(self, listener: socket.socket, signals: Signals, options: Options) -> None:
         self._listener = listener
@@ -51,31 +53,40 @@ class Workers:
         self._patience = options.patience
         self._halt = Halt()
         self._threads: set[threading.Thread] = set()
-        self.visitors = Visitors()
+        self._dead: deque[threading.Thread] = deque()
+        self._missing = options.workers
+        self._visitors = Visitors()
 
-    def start(self) -> None:
-        """Add a worker."""
-        thread = threading.Thread(target=self._work, daemon=True)
-        self._threads.add(thread)
-        thread.start()
+    def supervise(self, grace: float) -> None:
+        """Keep the threads running until asked to stop; then have what has come answered, within `grace` seconds."""
+        self._start_missing()
+        while not self._signals.wait(RETRY if self._missing else None):
+            while self._dead:
+                self._threads.discard(self._dead.popleft())
+                self._missing += 1
+            self._start_missing()
+        self._stop(grace)
 
-    def replace_dead(self) -> None:
-        """Start a worker for each that ended."""
-        dead = {thread for thread in self._threads if not thread.is_alive()}
-        self._threads -= dead
-        for _ in dead:
-            self.start()
+    def _start_missing(self) -> None:
+        while self._missing:
+            thread = threading.Thread(target=self._work, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system gives no more of them
+                log.warning("a worker is missing: %s", error)
+                return
+            self._threads.add(thread)
+            self._missing -= 1
 
-    def stop(self, grace: float) -> None:
-        """Have what has come answered, within `grace` seconds."""
-        self.visitors.hang_up()
+    def _stop(self, grace: float) -> None:
+        self._visitors.hang_up()
         self._halt.ask()
         deadline = time.monotonic() + grace
         for thread in self._threads:
             thread.join(max(deadline - time.monotonic(), 0))
-        if late := len(self.visitors):
+        if late := len(self._visitors):
             log.warning("%d connections did not take their answers in time", late)
-        self.visitors.cut()
+        self._visitors.cut()
         for thread in self._threads:
             thread.join(1)
 
@@ -83,22 +94,18 @@ class Workers:
         door = Door(self._listener, self._halt)
         try:
             while (connection := door.next()) is not None:
-                attend(connection, self.visitors, self._patience)
+                attend(connection, self._visitors, self._patience)
         except Exception:
             log.exception("a worker died, another one takes its place")
+            self._dead.append(threading.current_thread())
+            self._signals.nudge()
         finally:
             door.close()
-            self._signals.nudge()
 
 
 def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
     """Serve until asked to stop."""
-    workers = Workers(listener, signals, options)
-    for _ in range(options.workers):
-        workers.start()
-    while not signals.wait():
-        workers.replace_dead()
-    workers.stop(options.grace)
+    Workers(listener, signals, options).supervise(options.grace)
     listener.close()
 
 

@@ -1,0 +1,1 @@
+"""The Lancelot protocol: its rules, judged on servers of every architecture."""
