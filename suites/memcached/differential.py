@@ -10,6 +10,7 @@ than all that is asked here.
 from __future__ import annotations
 
 import re
+import secrets
 import socket
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -113,6 +114,7 @@ class Table:
 
     Attributes:
         said: how many commands have been compared.
+        difference: the first one found, in words.
     """
 
     def __init__(self, players: Sequence[Player], clock: Callable[[], int]) -> None:
@@ -120,6 +122,9 @@ class Table:
         self.store = Store(clock)
         self.session = Session(self.store)
         self.said = 0
+        self.difference: str | None = None
+        # servers may hold items of earlier tables
+        self._name = secrets.token_hex(2).encode()
         self._conversations = count()
 
     def begin(self) -> bytes:
@@ -132,7 +137,7 @@ class Table:
         for player in self.players:
             player.advance(cas)
         self.store.cas = cas
-        return b"%06d" % next(self._conversations)
+        return b"%b%06d" % (self._name, next(self._conversations))
 
     def compare(self, octets: Sequence[bytes], expected: Sequence[bytes]) -> str | None:
         """Say it to all; how the first one that answers otherwise than is expected does, or ``None``."""
@@ -141,7 +146,9 @@ class Table:
         for player in self.players:
             got = player.say(sent)
             if not alike(wanted, got):
-                return _difference(player.name, octets, expected, got)
+                told = _difference(player.name, octets, expected, got)
+                self.difference = self.difference or told
+                return told
         return None
 
     def close(self) -> None:

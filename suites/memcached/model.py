@@ -126,22 +126,32 @@ DATA = st.one_of(
     st.sampled_from([1, 100, 1023, 5000, 20000]).map(lambda count: b"v" * count),
 )
 NOREPLY = st.sampled_from([b"", b"", b"", b" noreply"])
-#: What is no number, or one that reads otherwise than it looks.
+#: What is no number, or one that reads otherwise than it looks; as a time none comes while a conversation lasts.
 BAD_NUMBERS = st.sampled_from(
     [
         b"x",
         b"1x",
         b"-",
-        b"+7",
+        b"+100000",
         b"0x10",
         b"1.5",
         b"99999999999999999999",
         b"4294967296",
         b"-4294967295",
-        b"\t1",
-        b"1\t2",
+        b"\t100000",
+        b"100000\t2",
     ]
 )
+
+STORAGE_NAMES = st.sampled_from([b"set", b"set", b"add", b"replace", b"append", b"prepend", b"cas"])
+RETRIEVAL_NAMES = st.sampled_from([b"get", b"get", b"gets", b"gat", b"gats"])
+CHANGE_NAMES = st.sampled_from([b"incr", b"decr", b"touch", b"delete"])
+KEY_LISTS = st.lists(KEYS, min_size=1, max_size=4)
+#: Over 23 words a line is read in parts.
+REPEATS = st.sampled_from([1, 1, 1, 9])
+CAS_MORE = st.sampled_from([0, 0, 1, -1])
+#: The seconds that a delete once held a key for.
+HOLDS = st.sampled_from([b"", b"", b" 0"])
 
 
 def command(kind: str, *parts: Part) -> Command:
@@ -152,9 +162,9 @@ def command(kind: str, *parts: Part) -> Command:
 @st.composite
 def storage(draw: st.DrawFn) -> Command:
     """``set`` and its relatives."""
-    name = draw(st.sampled_from([b"set", b"set", b"add", b"replace", b"append", b"prepend", b"cas"]))
+    name = draw(STORAGE_NAMES)
     key, data = draw(KEYS), draw(DATA)
-    cas: tuple[Part, ...] = (b" ", Cas(key, draw(st.sampled_from([0, 0, 1, -1])))) if name == b"cas" else ()
+    cas: tuple[Part, ...] = (b" ", Cas(key, draw(CAS_MORE))) if name == b"cas" else ()
     head = b" %b %b %d" % (draw(FLAGS), draw(TIMES), len(data))
     return Command(name.decode(), (name, b" ", key, head, *cas, draw(NOREPLY), b"\r\n" + data + b"\r\n"))
 
@@ -162,8 +172,8 @@ def storage(draw: st.DrawFn) -> Command:
 @st.composite
 def retrieval(draw: st.DrawFn) -> Command:
     """``get`` and its relatives."""
-    name = draw(st.sampled_from([b"get", b"get", b"gets", b"gat", b"gats"]))
-    keys = draw(st.lists(KEYS, min_size=1, max_size=4)) * draw(st.sampled_from([1, 1, 1, 9]))
+    name = draw(RETRIEVAL_NAMES)
+    keys = draw(KEY_LISTS) * draw(REPEATS)
     time = (b" " + draw(TIMES),) if name.startswith(b"gat") else ()
     return command(name.decode(), name, *time, *[part for key in keys for part in (b" ", key)])
 
@@ -171,12 +181,12 @@ def retrieval(draw: st.DrawFn) -> Command:
 @st.composite
 def change(draw: st.DrawFn) -> Command:
     """``incr``, ``decr``, ``touch`` and ``delete``."""
-    name = draw(st.sampled_from([b"incr", b"decr", b"touch", b"delete"]))
+    name = draw(CHANGE_NAMES)
     key = draw(FEW_KEYS)
     if name == b"touch":
         return command("touch", b"touch ", key, b" " + draw(TIMES) + draw(NOREPLY))
     if name == b"delete":
-        return command("delete", b"delete ", key, draw(st.sampled_from([b"", b"", b" 0"])) + draw(NOREPLY))
+        return command("delete", b"delete ", key, draw(HOLDS) + draw(NOREPLY))
     return command(name.decode(), b"mn\r\n" + name + b" ", key, b" " + draw(NUMBERS) + draw(NOREPLY))
 
 
@@ -206,59 +216,92 @@ SERVER_WIDE = st.sampled_from(
 # meta commands
 
 #: Flags that any of the commands takes, with tokens that it understands or not.
-COMMON_FLAGS = st.sampled_from([b"k", b"q", b"Oopaque", b"O" + b"7" * 31, b"Ppath", b"Lpath/", b"O"])
-GET_FLAGS = st.sampled_from(
-    [b"v", b"v", b"c", b"f", b"h", b"s", b"t", b"u", b"l", b"N0", b"N100000", b"R30", b"R200000", b"T0"]
-)
-SET_FLAGS = st.sampled_from(
-    [b"c", b"F7", b"F4294967295", b"I", b"T0", b"T100000", b"T-1", b"MS", b"ME", b"MA", b"MP", b"MR"]
-)
-DELETE_FLAGS = st.sampled_from([b"I", b"I", b"T0", b"T100000", b"T-1"])
-ARITHMETIC_FLAGS = st.sampled_from(
-    [
-        b"v",
-        b"v",
-        b"t",
-        b"c",
-        b"N0",
-        b"N100000",
-        b"J13",
-        b"J18446744073709551615",
-        b"D5",
-        b"D18446744073709551615",
-        b"MI",
-        b"M+",
-        b"MD",
-        b"M-",
-    ]
-)
-BAD_FLAGS = st.sampled_from(
-    [
-        b"!",
-        b"Z",
-        b"\x7f",
-        b"\xff",
-        b"Tx",
-        b"T",
-        b"Nx",
-        b"Rx",
-        b"Cx",
-        b"C-1",
-        b"Fx",
-        b"M",
-        b"MSS",
-        b"MX",
-        b"Jx",
-        b"Dx",
-        b"O" + b"7" * 32,
-    ]
-)
+COMMON_FLAGS: Final = [b"k", b"q", b"Oopaque", b"O" + b"7" * 31, b"Ppath", b"Lpath/", b"O"]
+GET_FLAGS: Final = [
+    b"v",
+    b"v",
+    b"c",
+    b"f",
+    b"h",
+    b"s",
+    b"t",
+    b"u",
+    b"l",
+    b"N0",
+    b"N100000",
+    b"R30",
+    b"R200000",
+    b"T0",
+]
+SET_FLAGS: Final = [
+    b"c",
+    b"F7",
+    b"F4294967295",
+    b"I",
+    b"T0",
+    b"T100000",
+    b"T-1",
+    b"MS",
+    b"ME",
+    b"MA",
+    b"MP",
+    b"MR",
+]
+DELETE_FLAGS: Final = [b"I", b"I", b"T0", b"T100000", b"T-1"]
+ARITHMETIC_FLAGS: Final = [
+    b"v",
+    b"v",
+    b"t",
+    b"c",
+    b"N0",
+    b"N100000",
+    b"J13",
+    b"J18446744073709551615",
+    b"D5",
+    b"D18446744073709551615",
+    b"MI",
+    b"M+",
+    b"MD",
+    b"M-",
+]
+BAD_FLAGS: Final = [
+    b"!",
+    b"Z",
+    b"\x7f",
+    b"\xff",
+    b"Tx",
+    b"T",
+    b"Nx",
+    b"Rx",
+    b"Cx",
+    b"C-1",
+    b"Fx",
+    b"M",
+    b"MSS",
+    b"MX",
+    b"Jx",
+    b"Dx",
+    b"O" + b"7" * 32,
+]
 
 
-def _flags(own: st.SearchStrategy[bytes]) -> st.SearchStrategy[list[bytes]]:
+def _flags(own: list[bytes]) -> st.SearchStrategy[list[bytes]]:
     """Flags in any order, most of the time each of them once."""
-    good = st.lists(st.one_of(own, own, own, COMMON_FLAGS), max_size=5, unique_by=lambda flag: flag[0])
-    return st.one_of(good, good, good, st.lists(st.one_of(own, COMMON_FLAGS, BAD_FLAGS), max_size=5))
+    good = st.lists(st.sampled_from(own * 3 + COMMON_FLAGS), max_size=5).map(_each_once)
+    return st.one_of(good, good, good, st.lists(st.sampled_from(own + COMMON_FLAGS + BAD_FLAGS), max_size=5))
+
+
+def _each_once(flags: list[bytes]) -> list[bytes]:
+    return list({flag[:1]: flag for flag in flags}.values())
+
+
+# made once: a strategy is slow to make
+GET_WORDS: Final = _flags(GET_FLAGS)
+SET_WORDS: Final = _flags(SET_FLAGS)
+DELETE_WORDS: Final = _flags(DELETE_FLAGS)
+ARITHMETIC_WORDS: Final = _flags(ARITHMETIC_FLAGS)
+CAS_OFFSETS: Final = st.sampled_from([None, None, None, 0, 0, -1, 1])
+ONE_IN_FIVE: Final = st.sampled_from([False, False, False, False, True])
 
 
 def _line(flags: Sequence[bytes], cas: Sequence[Part]) -> tuple[Part, ...]:
@@ -267,16 +310,16 @@ def _line(flags: Sequence[bytes], cas: Sequence[Part]) -> tuple[Part, ...]:
 
 @st.composite
 def _cas_flag(draw: st.DrawFn, key: Key) -> tuple[Part, ...]:
-    more = draw(st.sampled_from([None, None, None, 0, 0, -1, 1]))
+    more = draw(CAS_OFFSETS)
     return () if more is None else (b" C", Cas(key, more))
 
 
 @st.composite
 def meta_get(draw: st.DrawFn) -> Command:
     """``mg``."""
-    flags = _line(draw(_flags(GET_FLAGS)), ())
-    if draw(st.integers(0, 4)) == 0:
-        plain = tuple(flag for flag in draw(_flags(GET_FLAGS)) if flag[:1] not in {b"N", b"b"})
+    flags = _line(draw(GET_WORDS), ())
+    if draw(ONE_IN_FIVE):
+        plain = tuple(flag for flag in draw(GET_WORDS) if flag[:1] not in {b"N", b"b"})
         return command("mg-base64", b"mg ", draw(BINARY_KEYS), b" b", *_line(plain, ()))
     return command("mg", b"mg ", draw(KEYS), *flags)
 
@@ -285,8 +328,8 @@ def meta_get(draw: st.DrawFn) -> Command:
 def meta_set(draw: st.DrawFn) -> Command:
     """``ms``."""
     data = draw(DATA)
-    flags = draw(_flags(SET_FLAGS))
-    if draw(st.integers(0, 4)) == 0:
+    flags = draw(SET_WORDS)
+    if draw(ONE_IN_FIVE):
         plain = [flag for flag in flags if flag not in {b"MA", b"MP"}]
         return Command(
             "ms-base64",
@@ -300,29 +343,33 @@ def meta_set(draw: st.DrawFn) -> Command:
 @st.composite
 def meta_delete(draw: st.DrawFn) -> Command:
     """``md``."""
-    if draw(st.integers(0, 5)) == 0:
-        return command("md-base64", b"md ", draw(BINARY_KEYS), b" b", *_line(draw(_flags(DELETE_FLAGS)), ()))
+    if draw(ONE_IN_FIVE):
+        return command("md-base64", b"md ", draw(BINARY_KEYS), b" b", *_line(draw(DELETE_WORDS), ()))
     key = draw(KEYS)
-    return command("md", b"md ", key, *_line(draw(_flags(DELETE_FLAGS)), draw(_cas_flag(key))))
+    return command("md", b"md ", key, *_line(draw(DELETE_WORDS), draw(_cas_flag(key))))
 
 
 @st.composite
 def meta_arithmetic(draw: st.DrawFn) -> Command:
     """``ma``."""
     key = draw(FEW_KEYS)
-    return command("ma", b"mn\r\nma ", key, *_line(draw(_flags(ARITHMETIC_FLAGS)), draw(_cas_flag(key))))
+    return command("ma", b"mn\r\nma ", key, *_line(draw(ARITHMETIC_WORDS), draw(_cas_flag(key))))
 
 
 # mistakes
+
+SENDING_NAMES = st.sampled_from([b"set", b"add", b"ms"])
+SHORT_DATA = st.binary(max_size=9)
+LENGTHS = st.integers(0, 12)
 
 
 @st.composite
 def wrong_length(draw: st.DrawFn) -> Command:
     """A storage command whose data are longer or shorter than it says."""
     name, data, said = (
-        draw(st.sampled_from([b"set", b"add", b"ms"])),
-        draw(st.binary(max_size=9)),
-        draw(st.integers(0, 12)),
+        draw(SENDING_NAMES),
+        draw(SHORT_DATA),
+        draw(LENGTHS),
     )
     # no line end inside: what stands behind the block is a line of its own
     data = data.replace(b"\n", b"?").replace(b"\r", b"?").replace(b" ", b"?").replace(b"\0", b"?")
