@@ -84,9 +84,7 @@ def record(*given: Series, target: str = "native", left_out: str = "") -> Benchm
     ]
     if left_out:
         servers.append(ServerRecord("bad", "blocking", "bad", "1 fail (run 1)", left_out))
-    protocol = ProtocolRecord(
-        "chat", "poll", "c" if "c" in names else None, tuple(servers), {target: measurement}
-    )
+    protocol = ProtocolRecord("chat", "poll", "c", tuple(servers), {target: measurement})
     return Benchmarks(
         "20261126T120000Z-aaaaaa",
         "0.1.0",

@@ -45,7 +45,6 @@ class Peer:
 
     def _politely(self, connection: socket.socket, answer: bytes) -> None:
         if self._manner == "octets":
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for octet in answer:
                 connection.sendall(bytes([octet]))
         elif self._manner != "silent":
@@ -70,6 +69,7 @@ def main() -> None:
             for key, _ in ready.select():
                 if key.fileobj is listener:
                     connection, _ = listener.accept()
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     ready.register(connection, selectors.EVENT_READ)
                     unread[connection] = b""
                 else:

@@ -52,7 +52,7 @@ def write_report(benchmarks: Benchmarks, target: Path) -> int:
 
     def fill(folder: Path) -> None:
         for plot in plots:
-            (folder / f"{plot.chart.slug}.svg").write_text(as_file(plot.svg), "utf-8")
+            (folder / f"{plot.chart.slug}.svg").write_text(as_file(str(plot.svg)), "utf-8")
             (folder / f"{plot.chart.slug}.csv").write_text(as_csv(plot.chart), "utf-8")
         page = (
             _environment()
