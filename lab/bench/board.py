@@ -1,0 +1,165 @@
+"""The target `erle`: instructions and system calls per request on the emulated board.
+
+Knows which cells are counted and how the figures are put together. Must not know how they are counted, nor a protocol.
+
+What is counted does not depend on the machine, nor on what else it does: the same server gives the same figure tomorrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from lab.bench.emulated.container import Container
+from lab.bench.plan import BenchPlan, BenchServer
+from lab.bench.target import Method, Report, Series, Settings
+
+QUESTIONS: Final = 2000
+#: Threads and processes take much memory under emulation; beyond this, the figures differ no more.
+MOST_CONNECTIONS: Final = 100
+MOST_REPEATS: Final = 3
+QUANTITIES: Final = ("instructions", "system-calls")
+TEXT: Final = (
+    "Instructions in user mode and system calls of the server with all its threads and processes, counted by a QEMU plugin on "
+    "an emulated Cortex-A8, per question: the difference between a long and a short load. Server and load take turns on one "
+    "core. Instructions of the kernel are not counted."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One load: who asks, who is silent, how many questions are counted."""
+
+    connections: int
+    idle: int = 0
+    depth: int = 1
+    questions: int = QUESTIONS
+
+
+def cells_of(settings: Settings) -> list[Cell]:
+    """The cells that the settings ask for: connections that ask, and one that asks beside silent ones."""
+    questions = QUESTIONS // 4 if settings.quick else QUESTIONS
+    asking = [Cell(count, questions=questions) for count in settings.connections if count <= MOST_CONNECTIONS]
+    silent = [Cell(1, count, questions=questions) for count in settings.idle if count]
+    return asking + silent
+
+
+def task_of(
+    plan: BenchPlan, servers: Sequence[BenchServer], cells: Sequence[Cell], root: Path, repeats: int
+) -> dict[str, object]:
+    """What a program in the container is told, as JSON: exchanges, servers, cells, repeats."""
+    return {
+        "exchanges": [
+            [each.send.decode("latin-1"), each.expect.decode("latin-1")] for each in plan.exchanges
+        ],
+        "servers": [
+            {
+                "name": server.name,
+                "argv": server.argv("127.0.0.1", plan.port, python="{python}", binary="{binary}"),
+                "source": server.source and server.source.relative_to(root).as_posix(),
+                "needs": server.needs,
+                # A server that serves so many at a time would let silent ones starve all others.
+                "cells": [
+                    number for number, cell in enumerate(cells) if not cell.idle or server.concurrency is None
+                ],
+            }
+            for server in servers
+        ],
+        "cells": [
+            {
+                "connections": cell.connections,
+                "idle": cell.idle,
+                "depth": cell.depth,
+                "questions": cell.questions,
+            }
+            for cell in cells
+        ],
+        "repeats": repeats,
+    }
+
+
+@dataclass
+class Collected:
+    """Values by server, cell and quantity, as they come; and why there are none."""
+
+    cells: Sequence[Cell]
+    quantities: Sequence[str]
+    values: dict[tuple[str, int, str], list[float]] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    def add(self, found: Mapping[str, Any]) -> str:  # Any: JSON
+        """Take a line that a program in the container printed; return the server it is about."""
+        server = str(found["server"])
+        if "lacks" in found:
+            self.troubles[server] = f"the board has no {found['lacks']}"
+        elif "trouble" in found:
+            self.troubles[server] = str(found["trouble"])
+        else:
+            for quantity in self.quantities:
+                key = server, int(found["cell"]), quantity
+                self.values.setdefault(key, []).append(float(found[quantity]))
+        return server
+
+    def series(self, servers: Sequence[BenchServer]) -> Iterator[Series]:
+        """One series for each server, cell and quantity that was measured or should have been."""
+        for server in servers:
+            trouble = self.troubles.get(server.name, "")
+            for number, cell in enumerate(self.cells):
+                for quantity in self.quantities:
+                    values = tuple(self.values.get((server.name, number, quantity), ()))
+                    if trouble or values:
+                        yield Series(
+                            quantity,
+                            server.name,
+                            () if trouble else values,
+                            restarts=() if trouble else tuple(range(len(values))),
+                            connections=cell.connections,
+                            depth=cell.depth,
+                            idle=cell.idle,
+                            trouble=trouble,
+                        )
+
+
+class Board:
+    """The emulated board as a target for the checkout at `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._versions: dict[str, str] = {}
+
+    def method(self) -> Method:
+        """How it measures, with the versions that the figures depend on."""
+        return Method(target="erle", text=TEXT, facts={"processor": "cortex-a8", **self._versions})
+
+    def measure(
+        self, plan: BenchPlan, servers: Sequence[BenchServer], settings: Settings, report: Report
+    ) -> Iterator[Series]:
+        """Measure the servers. Raises LabError: there is no container, or it broke down."""
+        cells = cells_of(settings)
+        repeats = min(settings.rounds, MOST_REPEATS)
+        yield from self.count(plan, servers, cells, repeats, report)
+
+    def count(
+        self,
+        plan: BenchPlan,
+        servers: Sequence[BenchServer],
+        cells: Sequence[Cell],
+        repeats: int,
+        report: Report,
+    ) -> Iterator[Series]:
+        """Count what the servers execute in these cells, in so many processes each. Raises LabError."""
+        collected = Collected(cells, QUANTITIES)
+        task = task_of(plan, servers, cells, self._root, repeats)
+        steps = repeats * sum(len(cells) if server.concurrency is None else 1 for server in servers)
+        with Container(self._root, lambda words: report(0, steps, words)) as container:
+            self._versions = container.versions()
+            for done, found in enumerate(container.run("counting", task), start=1):
+                report(min(done, steps), steps, f"counted: {collected.add(found)}")
+        yield from collected.series(servers)
+
+
+def target(root: Path) -> Board:
+    """The emulated board as a target for the checkout at `root`."""
+    return Board(root)

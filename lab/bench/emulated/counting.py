@@ -1,0 +1,203 @@
+"""Counts what servers execute per request on the emulated board. A program that runs in the container `bench`.
+
+Knows QEMU's user mode and its plugin. Must not know a protocol.
+
+    python3 -m lab.bench.emulated.counting TASK
+
+TASK is JSON: `exchanges` as `lab/bench/load.py` wants them; `servers`, each with `name`, `argv`, `source` (a C file, or null) and
+`needs` (a Python module, or null); `cells`, each with `connections`, `idle`, `depth` and `questions`; `repeats`, how many
+processes of each server are measured.
+
+A cell is asked with few questions and with `questions` more; what both have in common (accepting and closing connections, the
+first questions) is in no figure. The figure is the median of several such differences.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.bench.emulated.counters import Counters, Counts, NotCounting
+from lab.bench.emulated.serving import Loading, Serving, Trouble
+
+BOARD = Path("/board")
+PYTHON = BOARD / "usr/bin/python3.11"
+CHECKOUT = Path("/srv/erle")
+PLUGIN = CHECKOUT / "lab/bench/native/count.c"
+CPU = "cortex-a8"
+#: Questions of each connection that do not count: they are in both runs whose difference does.
+COMMON = 20
+#: Differences of which the median is the figure: odd, so that it is one of them.
+DIFFERENCES = 3
+SECONDS_A_LOAD = 90
+
+
+def build(source: Path, compiler: Sequence[str], folder: Path) -> Path:
+    """Build a C source, once for its contents, and return the result. Raises `Trouble` with the compiler's words."""
+    digest = hashlib.sha256(" ".join(compiler).encode() + source.read_bytes()).hexdigest()[:16]
+    result = folder / f"{source.stem}-{digest}"
+    if not result.exists():
+        partial = result.with_name(f".{result.name}.{os.getpid()}")
+        done = subprocess.run(
+            [*compiler, "-o", str(partial), str(source)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            raise Trouble(f"{source.name} could not be built: {done.stderr.strip()[:1000]}")
+        partial.replace(result)
+    return result
+
+
+def plugin(folder: Path) -> Path:
+    """Build the plugin."""
+    return build(PLUGIN, ["gcc", "-O2", "-shared", "-fPIC", "-ftls-model=initial-exec"], folder)
+
+
+def cross(source: Path, folder: Path) -> Path:
+    """Build a program for the board."""
+    return build(source, ["arm-linux-gnueabihf-gcc", "-O2", "-mcpu=cortex-a8"], folder)
+
+
+def emulated(argv: Sequence[str], plugin: Path, counters: Path) -> list[str]:
+    """The command that runs `argv` on the emulated board and counts into `counters`."""
+    settings = {"PYTHONHASHSEED": "0", "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = [word for name, value in settings.items() for word in ("-E", f"{name}={value}")]
+    return [
+        "qemu-arm",
+        "-cpu",
+        CPU,
+        "-L",
+        str(BOARD),
+        *environment,
+        "-plugin",
+        f"{plugin},counters={counters}",
+        *argv,
+    ]
+
+
+class Counting:
+    """The measurement of one task; `folder` is for what it builds and writes."""
+
+    def __init__(self, task: Mapping[str, Any], folder: Path) -> None:  # Any: JSON
+        self._task = task
+        self._folder = folder
+        self._plugin = plugin(folder)
+
+    def all(self) -> Iterator[dict[str, object]]:
+        """Every figure, as it is found; for a server that cannot be measured, its trouble."""
+        lacking = self._lacking()
+        for name, module in lacking.items():
+            yield {"server": name, "lacks": module}
+        servers = [server for server in self._task["servers"] if server["name"] not in lacking]
+        with Loading(self._task["exchanges"]) as loading:
+            for repeat in range(self._task["repeats"]):
+                for server in servers:
+                    try:
+                        yield from self._server(server, repeat, loading)
+                    except (Trouble, NotCounting, OSError) as error:
+                        yield {"server": server["name"], "trouble": str(error)}
+
+    def _lacking(self) -> dict[str, str]:
+        """Which servers need a module that the board does not have."""
+        folders = [BOARD / "usr/lib/python3/dist-packages", BOARD / "usr/lib/python3.11"]
+        needs = {server["name"]: server["needs"] for server in self._task["servers"] if server["needs"]}
+        return {
+            name: module
+            for name, module in needs.items()
+            if not any((folder / module).exists() for folder in folders)
+        }
+
+    def _server(
+        self, server: Mapping[str, Any], repeat: int, loading: Loading
+    ) -> Iterator[dict[str, object]]:
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            counted = Path(name) / "counters"
+            argv = emulated(self._argv(server), self._plugin, counted)
+            with Serving(argv, {}, Path(name) / "log") as serving, Counters(counted) as counters:
+                for number in server["cells"]:
+                    cell = self._task["cells"][number]
+                    found = per_request(serving, counters, loading, cell)
+                    yield {
+                        "server": server["name"],
+                        "cell": number,
+                        "repeat": repeat,
+                        "instructions": found[0],
+                        "system-calls": found[1],
+                    }
+
+    def _argv(self, server: Mapping[str, Any]) -> list[str]:
+        binary = ""
+        if server["source"]:
+            binary = str(cross(CHECKOUT / server["source"], self._folder))
+        words: Sequence[str] = server["argv"]
+        return [word.replace("{python}", str(PYTHON)).replace("{binary}", binary) for word in words]
+
+
+def per_request(
+    serving: Serving, counters: Counters, loading: Loading, cell: Mapping[str, int]
+) -> tuple[float, float]:
+    """Instructions and system calls per request of one cell."""
+    common = COMMON * cell["connections"] * cell["depth"]
+    request = {"connections": cell["connections"], "idle": cell["idle"], "depth": cell["depth"]}
+
+    def counts(questions: int) -> Counts:
+        taken: list[Counts] = []
+
+        def take() -> None:
+            taken.append(counters.at_rest(serving.pid))
+
+        loading.run(
+            serving.address, {**request, "questions": questions, "deadline": SECONDS_A_LOAD}, take, take
+        )
+        return taken[1] - taken[0]
+
+    counts(common)  # warms up
+    found = []
+    for _ in range(DIFFERENCES):
+        few = counts(common)
+        found.append(counts(common + cell["questions"]) - few)
+    return (
+        statistics.median(one.instructions for one in found) / cell["questions"],
+        statistics.median(one.system_calls for one in found) / cell["questions"],
+    )
+
+
+def take_turns() -> None:
+    """Let the server and the load, started after this, take turns on one core.
+
+    A batch process does not interrupt another when it wakes: the server answers all that has come before the generator goes
+    on, so that how many questions an event loop finds at a time is no matter of chance.
+    """
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def main() -> int:
+    """Do the task; one JSON line for each thing that is found."""
+    # Ended from outside, servers are ended as well.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    print(json.dumps({"pid": os.getpid()}), flush=True)
+    take_turns()
+    try:
+        for line in Counting(json.loads(sys.argv[1]), Path("/work")).all():
+            print(json.dumps(line), flush=True)
+    except Trouble as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
