@@ -8,7 +8,7 @@ What is counted does not depend on the machine, nor on what else it does: the sa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,38 +46,48 @@ def cells_of(settings: Settings) -> list[Cell]:
     return asking + silent
 
 
-def task_of(
-    plan: BenchPlan, servers: Sequence[BenchServer], cells: Sequence[Cell], root: Path, repeats: int
-) -> dict[str, object]:
-    """What a program in the container is told, as JSON: exchanges, servers, cells, repeats."""
-    return {
-        "exchanges": [
-            [each.send.decode("latin-1"), each.expect.decode("latin-1")] for each in plan.exchanges
-        ],
-        "servers": [
-            {
-                "name": server.name,
-                "argv": server.argv("127.0.0.1", plan.port, python="{python}", binary="{binary}"),
-                "source": server.source and server.source.relative_to(root).as_posix(),
-                "needs": server.needs,
-                # A server that serves so many at a time would let silent ones starve all others.
-                "cells": [
-                    number for number, cell in enumerate(cells) if not cell.idle or server.concurrency is None
-                ],
-            }
-            for server in servers
-        ],
-        "cells": [
-            {
-                "connections": cell.connections,
-                "idle": cell.idle,
-                "depth": cell.depth,
-                "questions": cell.questions,
-            }
-            for cell in cells
-        ],
-        "repeats": repeats,
-    }
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a program in the container is told.
+
+    Attributes:
+        repeats: in how many processes each server is measured.
+    """
+
+    plan: BenchPlan
+    servers: Sequence[BenchServer]
+    cells: Sequence[Cell]
+    repeats: int
+
+    def cells_for(self, server: BenchServer) -> list[int]:
+        """Which cells: silent connections would starve those that ask where only so many are served at a time."""
+        bounded = server.concurrency is not None
+        return [number for number, cell in enumerate(self.cells) if not (cell.idle and bounded)]
+
+    @property
+    def steps(self) -> int:
+        """How many figures there will be, if all goes well."""
+        return self.repeats * sum(len(self.cells_for(server)) for server in self.servers)
+
+    def as_json(self, root: Path) -> dict[str, object]:
+        """As `lab.bench.emulated.counting` and `booting` take it; `root` is the checkout."""
+        return {
+            "exchanges": [
+                [each.send.decode("latin-1"), each.expect.decode("latin-1")] for each in self.plan.exchanges
+            ],
+            "servers": [
+                {
+                    "name": server.name,
+                    "argv": server.argv("127.0.0.1", self.plan.port, python="{python}", binary="{binary}"),
+                    "source": server.source and server.source.relative_to(root).as_posix(),
+                    "needs": server.needs,
+                    "cells": self.cells_for(server),
+                }
+                for server in self.servers
+            ],
+            "cells": [asdict(cell) for cell in self.cells],
+            "repeats": self.repeats,
+        }
 
 
 @dataclass
@@ -137,27 +147,17 @@ class Board:
         self, plan: BenchPlan, servers: Sequence[BenchServer], settings: Settings, report: Report
     ) -> Iterator[Series]:
         """Measure the servers. Raises LabError: there is no container, or it broke down."""
-        cells = cells_of(settings)
-        repeats = min(settings.rounds, MOST_REPEATS)
-        yield from self.count(plan, servers, cells, repeats, report)
+        task = Task(plan, servers, cells_of(settings), min(settings.rounds, MOST_REPEATS))
+        yield from self.count(task, report)
 
-    def count(
-        self,
-        plan: BenchPlan,
-        servers: Sequence[BenchServer],
-        cells: Sequence[Cell],
-        repeats: int,
-        report: Report,
-    ) -> Iterator[Series]:
-        """Count what the servers execute in these cells, in so many processes each. Raises LabError."""
-        collected = Collected(cells, QUANTITIES)
-        task = task_of(plan, servers, cells, self._root, repeats)
-        steps = repeats * sum(len(cells) if server.concurrency is None else 1 for server in servers)
-        with Container(self._root, lambda words: report(0, steps, words)) as container:
+    def count(self, task: Task, report: Report) -> Iterator[Series]:
+        """Count what the servers of the task execute. Raises LabError: there is no container, or it broke down."""
+        collected = Collected(task.cells, QUANTITIES)
+        with Container(self._root, lambda words: report(0, task.steps, words)) as container:
             self._versions = container.versions()
-            for done, found in enumerate(container.run("counting", task), start=1):
-                report(min(done, steps), steps, f"counted: {collected.add(found)}")
-        yield from collected.series(servers)
+            for done, found in enumerate(container.run("counting", task.as_json(self._root)), start=1):
+                report(min(done, task.steps), task.steps, f"counted: {collected.add(found)}")
+        yield from collected.series(task.servers)
 
 
 def target(root: Path) -> Board:

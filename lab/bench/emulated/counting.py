@@ -60,6 +60,17 @@ def build(source: Path, compiler: Sequence[str], folder: Path) -> Path:
     return result
 
 
+def lacking(servers: Sequence[Mapping[str, Any]]) -> dict[str, str]:  # Any: JSON
+    """Which servers need a module that the board does not have, each with that module."""
+    folders = [BOARD / "usr/lib/python3/dist-packages", BOARD / "usr/lib/python3.11"]
+    needs = {server["name"]: server["needs"] for server in servers if server["needs"]}
+    return {
+        name: module
+        for name, module in needs.items()
+        if not any((folder / module).exists() for folder in folders)
+    }
+
+
 def plugin(folder: Path) -> Path:
     """Build the plugin."""
     return build(PLUGIN, ["gcc", "-O2", "-shared", "-fPIC", "-ftls-model=initial-exec"], folder)
@@ -97,10 +108,10 @@ class Counting:
 
     def all(self) -> Iterator[dict[str, object]]:
         """Every figure, as it is found; for a server that cannot be measured, its trouble."""
-        lacking = self._lacking()
-        for name, module in lacking.items():
+        lacks = lacking(self._task["servers"])
+        for name, module in lacks.items():
             yield {"server": name, "lacks": module}
-        servers = [server for server in self._task["servers"] if server["name"] not in lacking]
+        servers = [server for server in self._task["servers"] if server["name"] not in lacks]
         with Loading(self._task["exchanges"]) as loading:
             for repeat in range(self._task["repeats"]):
                 for server in servers:
@@ -108,16 +119,6 @@ class Counting:
                         yield from self._server(server, repeat, loading)
                     except (Trouble, NotCounting, OSError) as error:
                         yield {"server": server["name"], "trouble": str(error)}
-
-    def _lacking(self) -> dict[str, str]:
-        """Which servers need a module that the board does not have."""
-        folders = [BOARD / "usr/lib/python3/dist-packages", BOARD / "usr/lib/python3.11"]
-        needs = {server["name"]: server["needs"] for server in self._task["servers"] if server["needs"]}
-        return {
-            name: module
-            for name, module in needs.items()
-            if not any((folder / module).exists() for folder in folders)
-        }
 
     def _server(
         self, server: Mapping[str, Any], repeat: int, loading: Loading

@@ -1,0 +1,183 @@
+"""The first process of the guest: mounts what Python needs, measures, prints, and powers off.
+
+Knows Linux without an init system, and processor time of processes. Must not know a protocol.
+
+The kernel runs it from `/init` (`lab/bench/emulated/booting.py` writes that file); the task is in `/task.json`, what is found is
+printed on the console, each line with MARK before it, because the kernel prints there too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import resource
+import socket
+import struct
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lab.bench.emulated.serving import Loading, Serving, Trouble
+
+MARK = "@erle "
+PYTHON = "/usr/bin/python3.11"
+#: Questions of each connection that do not count: they are in both runs whose difference does.
+COMMON = 20
+SECONDS_A_LOAD = 120
+SECONDS_TO_START = 120.0
+SECONDS_TO_REST = 20.0
+PAUSE_SECONDS = 0.01
+#: Readings that must be the same, one after the other, before a server is believed to rest.
+SAME = 2
+CGROUPS = Path("/sys/fs/cgroup")
+SETTINGS = {"PYTHONHASHSEED": "0", "PYTHONPATH": "/srv/erle", "PYTHONDONTWRITEBYTECODE": "1"}
+MOUNTS = (
+    ("proc", "/proc", "proc"),
+    ("sysfs", "/sys", "sysfs"),
+    ("devtmpfs", "/dev", "devtmpfs"),
+    ("tmpfs", "/tmp", "tmpfs"),  # noqa: S108  the guest's own
+    ("tmpfs", "/run", "tmpfs"),
+    ("cgroup2", "/sys/fs/cgroup", "cgroup2"),
+)
+# linux/sockios.h, linux/if.h, linux/reboot.h
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
+LINUX_REBOOT_CMD_POWER_OFF = 0x4321FEDC
+MOST_FILES = 20_000
+
+
+def prepare() -> None:
+    """Mount the kernel's file systems, and take the loopback interface up."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for source, folder, kind in MOUNTS:
+        if libc.mount(source.encode(), folder.encode(), kind.encode(), 0, None):
+            raise OSError(ctypes.get_errno(), f"{folder} cannot be mounted")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack_from("H", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request), 16)[0]
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, MOST_FILES))
+    Path("/proc/sys/net/core/somaxconn").write_text("4096", encoding="ascii")
+
+
+def power_off() -> None:
+    """End the guest, and with it QEMU."""
+    libc = ctypes.CDLL(None)
+    libc.sync()
+    libc.reboot(ctypes.c_uint(LINUX_REBOOT_CMD_POWER_OFF))
+
+
+def say(value: Mapping[str, object]) -> None:
+    """Print one line for the world outside."""
+    print(f"{MARK}{json.dumps(value)}", flush=True)
+
+
+class Group:
+    """A control group for a server: the kernel adds up what its processes use, also those that have ended, in microseconds."""
+
+    def __init__(self, name: str) -> None:
+        self._folder = CGROUPS / name
+        self._folder.mkdir(exist_ok=True)
+
+    def start(self, argv: Sequence[str]) -> Serving:
+        """Start a server in it: this process goes in, and comes out again."""
+        # This is the guest's /tmp.
+        (self._folder / "cgroup.procs").write_text("0", encoding="ascii")
+        try:
+            return Serving(argv, SETTINGS, Path("/tmp/log"), SECONDS_TO_START)  # noqa: S108
+        finally:
+            (CGROUPS / "cgroup.procs").write_text("0", encoding="ascii")
+
+    def microseconds(self) -> int:
+        """Processor time used until now."""
+        for line in (self._folder / "cpu.stat").read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(" ")
+            if name == "usage_usec":
+                return int(value)
+        raise Trouble("the kernel does not say what a control group uses")
+
+    def at_rest(self) -> int:
+        """Processor time used once it uses no more. Raises `Trouble`."""
+        end = time.monotonic() + SECONDS_TO_REST
+        last, same = self.microseconds(), 0
+        while same < SAME:
+            if time.monotonic() > end:
+                raise Trouble(f"the server has not come to rest within {SECONDS_TO_REST:g} s")
+            time.sleep(PAUSE_SECONDS)
+            now = self.microseconds()
+            same = same + 1 if now == last else 0
+            last = now
+        return last
+
+
+def measured(task: Mapping[str, Any]) -> Iterator[dict[str, object]]:  # Any: JSON
+    """Every figure, as it is found; for a server that cannot be measured, its trouble."""
+    with Loading(task["exchanges"]) as loading:
+        for repeat in range(task["repeats"]):
+            for server in task["servers"]:
+                try:
+                    argv = [
+                        word.replace("{python}", PYTHON).replace("{binary}", f"/programs/{server['name']}")
+                        for word in server["argv"]
+                    ]
+                    group = Group(server["name"])
+                    with group.start(argv) as serving:
+                        yield from _cells(task["cells"], server, repeat, serving, group, loading)
+                except (Trouble, OSError) as error:
+                    yield {"server": server["name"], "trouble": str(error)}
+
+
+def _cells(
+    cells: Sequence[Mapping[str, int]],
+    server: Mapping[str, Any],
+    repeat: int,
+    serving: Serving,
+    group: Group,
+    loading: Loading,
+) -> Iterator[dict[str, object]]:
+    for number in server["cells"]:
+        cell = cells[number]
+        request = {name: cell[name] for name in ("connections", "idle", "depth")}
+        common = COMMON * cell["connections"] * cell["depth"]
+
+        def used(questions: int, request: Mapping[str, int] = request) -> int:
+            taken: list[int] = []
+
+            def take() -> None:
+                taken.append(group.at_rest())
+
+            asked = {**request, "questions": questions, "deadline": SECONDS_A_LOAD}
+            loading.run(serving.address, asked, take, take)
+            return taken[1] - taken[0]
+
+        used(common)  # warms up
+        few = used(common)
+        more = used(common + cell["questions"]) - few
+        yield {
+            "server": server["name"],
+            "cell": number,
+            "repeat": repeat,
+            "system-cpu": more / cell["questions"],
+        }
+
+
+def main() -> None:
+    """Do the task, and power off, whatever happens."""
+    try:
+        prepare()
+        # Server and load take turns, as on the board (lab/bench/emulated/counting.py).
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        say({"kernel": os.uname().release})
+        for found in measured(json.loads(Path("/task.json").read_text(encoding="utf-8"))):
+            say(found)
+        say({"done": True})
+    except Exception as error:  # noqa: BLE001  the guest has no one else who could tell
+        say({"error": f"{type(error).__name__}: {error}"})
+    finally:
+        power_off()
+
+
+if __name__ == "__main__":
+    main()
