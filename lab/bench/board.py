@@ -90,20 +90,33 @@ class Task:
         }
 
 
+def lacking(left_out: Mapping[str, str]) -> dict[str, str]:
+    """What is to be told beside the figures of servers that cannot run here."""
+    words = ", ".join(f"{server} (no {module})" for server, module in left_out.items())
+    return {"left out": words} if words else {}
+
+
 @dataclass
 class Collected:
-    """Values by server, cell and quantity, as they come; and why there are none."""
+    """What programs in the container found.
+
+    Attributes:
+        values: by server, cell and quantity, as they come.
+        troubles: by server, why it has no figures.
+        left_out: by server, the module without which it cannot run here.
+    """
 
     cells: Sequence[Cell]
     quantities: Sequence[str]
     values: dict[tuple[str, int, str], list[float]] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def add(self, found: Mapping[str, Any]) -> str:  # Any: JSON
         """Take a line that a program in the container printed; return the server it is about."""
         server = str(found["server"])
         if "lacks" in found:
-            self.troubles[server] = f"the board has no {found['lacks']}"
+            self.left_out[server] = str(found["lacks"])
         elif "trouble" in found:
             self.troubles[server] = str(found["trouble"])
         else:
@@ -133,15 +146,25 @@ class Collected:
 
 
 class Board:
-    """The emulated board as a target for the checkout at `root`."""
+    """The emulated board as a target for the checkout at `root`.
+
+    Attributes:
+        versions: of the packages that the last figures depend on.
+        left_out: servers that could not run, each with the module that the board does not have.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._versions: dict[str, str] = {}
+        self.versions: dict[str, str] = {}
+        self.left_out: dict[str, str] = {}
 
     def method(self) -> Method:
         """How it measures, with the versions that the figures depend on."""
-        return Method(target="erle", text=TEXT, facts={"processor": "cortex-a8", **self._versions})
+        return Method(
+            target="erle",
+            text=TEXT,
+            facts={"processor": "cortex-a8", **self.versions, **lacking(self.left_out)},
+        )
 
     def measure(
         self, plan: BenchPlan, servers: Sequence[BenchServer], settings: Settings, report: Report
@@ -154,9 +177,10 @@ class Board:
         """Count what the servers of the task execute. Raises LabError: there is no container, or it broke down."""
         collected = Collected(task.cells, QUANTITIES)
         with Container(self._root, lambda words: report(0, task.steps, words)) as container:
-            self._versions = container.versions()
+            self.versions = container.versions()
             for done, found in enumerate(container.run("counting", task.as_json(self._root)), start=1):
                 report(min(done, task.steps), task.steps, f"counted: {collected.add(found)}")
+        self.left_out = collected.left_out
         yield from collected.series(task.servers)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from lab.bench.board import Cell, Collected, Task
+from lab.bench.board import Cell, Collected, Task, lacking
 from lab.bench.emulated.container import Container
 from lab.bench.plan import BenchPlan, BenchServer
 from lab.bench.target import Method, Report, Series, Settings
@@ -67,6 +67,7 @@ class System:
                     continue
                 done += 1
                 report(min(done, steps), steps, f"measured: {collected.add(found)}")
+        self._facts |= lacking(collected.left_out)
         yield from collected.series(servers)
 
 

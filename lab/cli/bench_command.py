@@ -85,6 +85,12 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comm
     into: Annotated[
         str | None, typer.Option(metavar="RUN", help="Add to a run's benchmarks instead of beginning one.")
     ] = None,
+    renew_baseline: Annotated[
+        bool,
+        typer.Option(
+            "--renew-baseline", help="Write down what all servers cost on the board (with --target erle)."
+        ),
+    ] = False,
     report: Annotated[
         bool, typer.Option("--report", help="Measure nothing: make pages, plots and tables of a run.")
     ] = False,
@@ -117,6 +123,12 @@ def bench(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comm
     plans = find_plans(ROOT)
     if what is not None and what not in plans:
         raise unknown("benchmark (suites/<protocol>/bench.toml)", what, sorted(plans))
+    if renew_baseline:
+        if target is not TargetName.ERLE:
+            raise typer.BadParameter("goes with --target erle", param_hint="--renew-baseline")
+        from lab.cli.baseline_command import renew
+
+        return renew(ROOT, [plans[what]] if what else list(plans.values()))
     words = [word for word in measure.split(",") if word]
     for word in words:
         if word not in MEASURES:

@@ -6,7 +6,7 @@ Knows the service `bench` of compose.yaml and how programs in it speak. Must not
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
@@ -70,12 +70,13 @@ class Container:
 
     def versions(self) -> dict[str, str]:
         """The packages that figures depend on, with their versions."""
-        lines = self._output(["cat", "/boot/board/versions"]).splitlines()
+        lines = self.output(["cat", "/boot/board/versions"]).splitlines()
         return dict(sorted(tuple(line.split(" ", 1)) for line in lines if " " in line))  # type: ignore[misc]  # two words each
 
-    def _output(self, command: list[str]) -> str:
+    def output(self, command: Sequence[str]) -> str:
+        """What a command prints in the container, on both streams."""
         with self.service.engine.session(30) as client:
-            made = client.api.exec_create(self.service.container, command)
+            made = client.api.exec_create(self.service.container, list(command), workdir="/srv/erle")
             return str(client.api.exec_start(made["Id"]).decode("utf-8", "replace"))
 
     def run(self, module: str, task: Mapping[str, object]) -> Iterator[dict[str, Any]]:  # Any: JSON
@@ -106,7 +107,7 @@ class Container:
                     ended = True
             finally:
                 if not ended and pid:
-                    self._output(["bash", "-c", 'kill -TERM "$1"', "-", str(pid)])
+                    self.output(["bash", "-c", 'kill -TERM "$1"', "-", str(pid)])
             code = client.api.exec_inspect(made["Id"])["ExitCode"]
         if code:
             words = " | ".join(complaint.decode("utf-8", "replace").strip().splitlines()[-4:])

@@ -1,0 +1,188 @@
+"""Emulated measurement: the plugin counts right, the guest measures and repeats, and what hangs costs a deadline."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.bench.board import Board, Cell, Task
+from lab.bench.emulated import counters
+from lab.bench.emulated.booting import Silent, console
+from lab.bench.emulated.container import Container
+from lab.bench.emulated.counters import Counters, NotCounting
+from lab.bench.plan import find_plans
+from lab.bench.system import System
+from lab.bench.target import Settings
+from lab.errors import LabError
+from lab.stack.engine import EngineMissing
+
+ROOT = Path(__file__).parents[2]
+LOOP = 3_000_000  # instructions of 1,000,000 turns of counted.c's loop
+#: Runs counted.c on the board, once for each list of arguments, and prints what was counted.
+COUNT = """
+import json, subprocess, sys, tempfile
+from pathlib import Path
+from lab.bench.emulated.counters import Counters
+from lab.bench.emulated.counting import cross, emulated, plugin
+with tempfile.TemporaryDirectory(dir="/work") as name:
+    folder = Path(name)
+    source = folder / "counted.c"
+    source.write_text(sys.argv[1])
+    program, found = cross(source, folder), []
+    for number, words in enumerate(json.loads(sys.argv[2])):
+        path = folder / f"counters{number}"
+        subprocess.run(emulated([str(program), *words], plugin(folder), path), check=True)
+        with Counters(path) as counters:
+            counts = counters.read()
+        found.append([counts.instructions, counts.system_calls])
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def container() -> Iterator[Container]:
+    """The container that measures; skips where there is no engine."""
+    try:
+        with Container(ROOT) as found:
+            yield found
+    except EngineMissing as error:
+        pytest.skip(f"no container engine: {error}")
+
+
+def more(container: Container, what: str, few: int, many: int) -> tuple[int, int]:
+    """How many more instructions and system calls `counted WHAT MANY` takes than `counted WHAT FEW`."""
+    source = (Path(__file__).parent / "counted.c").read_text(encoding="utf-8")
+    runs = json.dumps([[what, str(few)], [what, str(many)]])
+    printed = container.output(["python3", "-c", COUNT, source, runs])
+    first, second = json.loads(printed)
+    return second[0] - first[0], second[1] - first[1]
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+def test_instructions_are_counted_to_the_last_one(container: Container) -> None:
+    """A thousand turns more of a loop of three instructions."""
+    assert more(container, "turns", 1000, 2000) == (3000, 0)
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("what", ["forks", "threads"])
+def test_children_and_threads_are_counted(container: Container, what: str) -> None:
+    """Each executes its loop, and little else."""
+    instructions, calls = more(container, what, 2, 4)
+
+    assert 2 * LOOP <= instructions < 2.1 * LOOP
+    assert calls > 0
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+def test_system_calls_are_counted(container: Container) -> None:
+    """A thousand more, and not one of another kind."""
+    assert more(container, "calls", 1000, 2000)[1] == 1000
+
+
+def test_a_file_that_is_no_counter_is_refused(tmp_path: Path) -> None:
+    """An empty file, and one of something else."""
+    for content in (b"", b"x" * 128):
+        (tmp_path / "file").write_bytes(content)
+        with pytest.raises(NotCounting):
+            Counters(tmp_path / "file")
+
+
+def test_a_server_that_never_rests_is_told(tmp_path: Path) -> None:
+    """What is counted goes up at each look: no figure comes of that."""
+    path = tmp_path / "counters"
+    path.write_bytes(counters.MAGIC.to_bytes(8, "little") + (2).to_bytes(8, "little") + bytes(112))
+    now = iter(range(1000))
+
+    def work(_seconds: float) -> None:
+        with path.open("r+b") as file:
+            file.seek(counters.SLOT)
+            file.write((next(now) + 1).to_bytes(8, "little"))
+
+    with Counters(path) as counting, pytest.raises(NotCounting, match="has not come to rest within 5 s"):
+        counting.at_rest(0, 5, clock=lambda: float(next(now)), pause=work)
+
+
+def test_a_guest_that_says_nothing_costs_its_deadline() -> None:
+    """The error ends with its last lines; the guest is gone."""
+    program = "import threading; print('Kernel panic: no init'); print('half', end='', flush=True); threading.Event().wait()"
+    with pytest.raises(
+        Silent, match=r"said nothing for 0\.5 s; its last lines: Kernel panic: no init \| half"
+    ):
+        list(console([sys.executable, "-c", program], 0.5))
+
+
+def test_a_guest_that_goes_on_talking_is_waited_for() -> None:
+    """The deadline is of each line, not of all."""
+    program = "import time\nfor number in range(8):\n print(number, flush=True)\n time.sleep(0.2)"
+    assert list(console([sys.executable, "-c", program], 1)) == [str(number) for number in range(8)]
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+def test_a_real_guest_that_is_too_slow_is_ended(container: Container) -> None:
+    """Booting takes longer than it may: one clear error, and no guest is left running."""
+    task = {"exchanges": [], "servers": [], "cells": [], "repeats": 0, "seconds": 0.2}
+    with pytest.raises(LabError, match=r"the guest said nothing for 0\.2 s"):
+        list(container.run("booting", task))
+    left = container.output(["bash", "-c", "cat /proc/[0-9]*/comm"])
+    assert "qemu" not in left
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+def test_a_broken_off_measurement_leaves_no_server(container: Container) -> None:
+    """The iteration ends after the first figure, as at Ctrl-C: what ran in the container is gone."""
+    plan = next(iter(find_plans(ROOT).values()))
+    task = Task(plan, [plan.server(plan.reference)], [Cell(1, questions=50)] * 50, 1)
+    found = container.run("counting", task.as_json(ROOT))
+    assert next(found)["instructions"] > 0
+    found.close()  # type: ignore[attr-defined]  # it is a generator
+
+    pause = threading.Event()
+    left = ""
+    for _ in range(100):
+        left = container.output(["bash", "-c", "cat /proc/[0-9]*/comm"])
+        if "qemu" not in left:
+            return
+        pause.wait(0.1)
+    pytest.fail(f"still running: {left}")
+
+
+@pytest.mark.arm
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+def test_the_whole_system_repeats() -> None:
+    """Processor time in the guest, of fresh processes in one boot: within 1 %."""
+    for plan in find_plans(ROOT).values():
+        settings = Settings(rounds=3, connections=(1, 10), idle=())
+        found = list(
+            System(ROOT).measure(plan, plan.select([plan.limit or plan.reference]), settings, lambda *_: None)
+        )
+        assert found
+        for series in found:
+            assert not series.trouble
+            assert max(series.values) / min(series.values) < 1.01, f"{series.server}: {series.values}"
+
+
+@pytest.mark.arm
+@pytest.mark.docker
+@pytest.mark.timeout(600)
+def test_silent_connections_cost_next_to_nothing() -> None:
+    """Beside 500 silent connections the server with the least cost executes at most 5 % more for each question."""
+    for plan in find_plans(ROOT).values():
+        if plan.limit is None:
+            continue
+        cells = [Cell(1, questions=500), Cell(1, 500, questions=500)]
+        task = Task(plan, [plan.server(plan.limit)], cells, 1)
+        found = [one for one in Board(ROOT).count(task, lambda *_: None) if one.quantity == "instructions"]
+        alone, among = (one.values[0] for one in found)
+        assert among / alone < 1.05
