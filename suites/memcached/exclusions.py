@@ -74,6 +74,11 @@ EXCLUSIONS: Final = (
         b"set {k} 0 0 1\r\nx\r\nmg {k} T-1 t\r\n",
     ),
     Exclusion(
+        "flags-beyond-32-bits",
+        "Of flags with more than 32 bits the upper ones are lost, where refusing them is what the document has in mind.",
+        b"set {k} 4294967296 0 1\r\nx\r\n",
+    ),
+    Exclusion(
         "me",
         "me tells of slab classes and of sizes inside memcached.",
         b"set {k} 0 0 1\r\nx\r\nme {k}\r\n",

@@ -5,10 +5,29 @@ Knows their forms and answers. Must not know any socket.
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Sequence
+from typing import Final
 
 from suites.memcached import exemplar_numbers as numbers
 from suites.memcached.exemplar_framing import BAD_FORMAT, VERSION, Framing
+
+COUNTED: Final = (
+    *(
+        "total_items",
+        "total_connections",
+        "cmd_get",
+        "cmd_set",
+        "cmd_flush",
+        "cmd_touch",
+        "get_hits",
+        "get_misses",
+    ),
+    *("get_expired", "get_flushed", "delete_hits", "delete_misses", "incr_hits", "incr_misses", "decr_hits"),
+    *("decr_misses", "cas_hits", "cas_misses", "cas_badval", "touch_hits", "touch_misses", "evictions"),
+    *("bytes_read", "bytes_written"),
+)
 
 
 class Administration(Framing):
@@ -70,6 +89,32 @@ class Administration(Framing):
 
     def statistics(self, words: Sequence[bytes]) -> dict[str, object] | None:
         """Name to value, or ``None`` where nothing is known of it."""
-        if words:
-            return None
-        return {"version": VERSION.decode(), **self.store.counts}
+        if not words:
+            return self.general_statistics()
+        if words[0] == b"settings":
+            return {
+                "maxbytes": self.store.memory_limit,
+                "maxconns": self.store.maximum_connections,
+                "item_size_max": self.store.maximum_item,
+            }
+        return {} if words[0] in {b"items", b"slabs", b"sizes"} else None
+
+    def general_statistics(self) -> dict[str, object]:
+        """Those of ``stats`` alone."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        now = self.store.clock()
+        return {
+            "pid": os.getpid(),
+            "uptime": now - self.store.started,
+            "time": now,
+            "version": VERSION.decode(),
+            "pointer_size": 64,
+            "rusage_user": f"{used.ru_utime:.6f}",
+            "rusage_system": f"{used.ru_stime:.6f}",
+            "threads": 1,
+            "curr_items": len(self.store.items),
+            "bytes": self.store.used,
+            "limit_maxbytes": self.store.memory_limit,
+            "curr_connections": self.store.connections,
+            **{name: self.store.counts[name] for name in COUNTED},
+        }

@@ -34,4 +34,4 @@ def unsigned(text: bytes) -> int | None:
 def flags(text: bytes) -> int | None:
     """A number of 32 bits without sign, or ``None``."""
     number = unsigned(text)
-    return None if number is None else number & 0xFFFFFFFF
+    return None if number is None or number >> 32 else number

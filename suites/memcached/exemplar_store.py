@@ -70,6 +70,9 @@ class Store:
         self.items: OrderedDict[bytes, Item] = OrderedDict()
         self.used = 0
         self.cas = 0
+        #: Those that are open, and those that may be.
+        self.connections = 0
+        self.maximum_connections = 1024
         #: What has happened, by the names that ``stats`` gives it.
         self.counts: Counter[str] = Counter()
         self._flush_at = 0

@@ -34,7 +34,7 @@ COUNTED = {
     "touch-hit": (b"touch % 0", {"cmd_touch": 1, "touch_hits": 1}),
     "touch-miss": (b"touch ~ 0", {"cmd_touch": 1, "touch_misses": 1}),
     "cas-miss": (b"cas ~ 0 0 1 1\r\n5", {"cas_misses": 1}),
-    "cas-bad": (b"cas % 0 0 1 1\r\n5", {"cas_badval": 1}),
+    "cas-bad": (b"cas % 0 0 1 99999999\r\n5", {"cas_badval": 1}),
     "flush": (b"flush_all 1000", {"cmd_flush": 1}),
 }
 
