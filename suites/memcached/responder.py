@@ -6,6 +6,7 @@ differs. Stores nothing: what it gives is what a case put into its hands.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -62,7 +63,7 @@ class Responder:
 
     def __init__(self, manners: Manners) -> None:
         self._manners = manners
-        self._times: dict[str, int] = {}
+        self._times: dict[int, int] = {}
 
     def __call__(self, stream: RecordedStream) -> None:
         """Hold one conversation to its end."""
@@ -96,9 +97,10 @@ class Responder:
         answers = self._manners.answers.get(name)
         if answers is None or isinstance(answers, bytes) or callable(answers):
             return answers
-        time = self._times.get(name, 0)
-        self._times[name] = time + 1
-        return answers[min(time, len(answers) - 1)]
+        # one list under several names is one row of answers, whichever of the commands comes
+        turn = self._times.get(id(answers), 0)
+        self._times[id(answers)] = turn + 1
+        return answers[min(turn, len(answers) - 1)]
 
     def _items(self, keys: list[bytes], *, with_cas: bool) -> bytes:
         held = [(key, *self._manners.holds[key]) for key in keys if key in self._manners.holds]
@@ -150,3 +152,36 @@ def say_and_be_silent(octets: bytes) -> Callable[[RecordedStream], None]:
         silence(stream)
 
     return answer
+
+
+def say_late(octets: bytes, seconds: float) -> Callable[[RecordedStream], None]:
+    """An answer that comes after so many seconds; what the client says meanwhile is answered behind it."""
+
+    def answer(stream: RecordedStream) -> None:
+        time.sleep(seconds)
+        stream.send(octets)
+
+    return answer
+
+
+class Pieces:
+    """An answer that is said piece by piece, each after a pause in which the client reads what has come.
+
+    Args:
+        pieces: the octets of the answer.
+        pause: seconds before each piece but the first.
+    """
+
+    def __init__(self, *pieces: bytes, pause: float = 0.04) -> None:
+        self._pieces = pieces
+        self._pause = pause
+
+    def __call__(self, stream: RecordedStream) -> None:
+        """Give the answer."""
+        for number, piece in enumerate(self._pieces):
+            if number:
+                early = stream.receive_what_comes(self._pause)
+                if early or stream.ended:
+                    # a client that takes a part for the whole is heard by nobody: its next command finds this
+                    close(stream)
+            stream.send(piece)

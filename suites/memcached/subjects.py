@@ -44,6 +44,7 @@ class Client:
         *operations: Operation,
         from_client: Treatment | None = None,
         from_server: Treatment | None = None,
+        timeout: float = CLIENT_TIMEOUT,
     ) -> Exchange:
         """Have the client do the operations on the server that stands opposite, through the tap."""
         host = self.peer()
@@ -53,6 +54,7 @@ class Client:
             kind=host.kind,
             from_client=from_client,
             from_server=from_server,
+            timeout=timeout,
         ) as talk:
             talk.run(*operations)
         return self._reached(talk, host)
@@ -103,6 +105,10 @@ class Client:
             ) as talk,
         ):
             yield talk, mine
+
+    def run_again(self, addresses: Sequence[Endpoint], *operations: Operation) -> list[Result]:
+        """Have a new client of the library do the operations on servers that stand there."""
+        return self.bench.run_at(addresses, operations)
 
     def stored(self, key: bytes, *, at: Endpoint | None = None) -> bytes | None:
         """What the server holds, asked by the lab itself."""

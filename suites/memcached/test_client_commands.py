@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.judge.marks import clause, needs, role
+from lab.judge.marks import clause, cuts, needs, role
 from suites.memcached.contract import Name
 from suites.memcached.operations import change, delete, gat, get, get_many, new_key, plain, put, touch
 from suites.memcached.responder import Manners, item
@@ -233,6 +233,8 @@ def test_the_version_is_told(client: Client) -> None:
     assert exchange.result.get("version") == "1.6.18-lab", f"it was told as {exchange.result}"
 
 
+# where an answer is cut is told by test_client_pieces, one piece at a time
+@cuts("whole")
 @needs("stats")
 @clause("memcached-statistics-understood")
 def test_statistics_are_told(client: Client) -> None:
@@ -290,7 +292,7 @@ def test_the_connection_is_kept(client: Client) -> None:
 def test_answers_cut_anywhere(client: Client, size: int) -> None:
     """However the answers are cut, each belongs to its command."""
     key = new_key()
-    data = b"\r\nEND\r\n" * (size // 7) + b"x" * (size % 7)
+    data = b"line\r\n" * (size // 6) + b"x" * (size % 6)
 
     exchange = client.run(put(key, data), get(key), delete(key), get(key), put(key, b"last"), get(key))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.judge.marks import clause, needs, role
+from lab.judge.marks import clause, cuts, needs, role
 from suites.memcached.contract import Name
+from suites.memcached.exchange import Exchange
 from suites.memcached.operations import FEATURE, get, new_key, put, sample
 from suites.memcached.subjects import Client, claims
 
@@ -32,11 +33,15 @@ CONTROLS = {
 SPACES = {"space": b" ", "tab": b"\t", "vertical-tab": b"\x0b", "form-feed": b"\x0c"}
 
 
+#: Seconds that a client waits whose command line was none, so that no answer comes.
+TIMEOUT = 0.5
+
+
 def never_sent(client: Client, name: Name, key: bytes, mark: bytes) -> None:
     """Ask for an operation on a key that no command line can hold; nothing of it may reach the wire."""
     legal = new_key()
 
-    exchange = client.run(sample(name, key), put(legal, b"data"), get(legal))
+    exchange = client.run(sample(name, key), put(legal, b"data"), get(legal), timeout=TIMEOUT)
 
     assert mark not in exchange.octets, f"the client sent {exchange.octets!r}"
     refused, _, found = exchange.results
@@ -44,26 +49,53 @@ def never_sent(client: Client, name: Name, key: bytes, mark: bytes) -> None:
     assert found.get("value") == b"data", f"the client is out of step: {claims(exchange.results)}"
 
 
+# how the answers are cut has no part in what is not asked
+@cuts("whole")
 @ANY
 @clause("memcached-keys-no-control-characters")
-@pytest.mark.parametrize("octets", CONTROLS.values(), ids=CONTROLS.keys())
-def test_a_key_with_control_characters_is_not_sent(client: Client, name: Name, octets: bytes) -> None:
-    """A key with a control character in its middle does not reach the wire, in any operation."""
+@pytest.mark.parametrize("octets", [b"\r\nflush_all\r\n", b"\n", b"\0"], ids=["command", "lf", "nul"])
+def test_no_operation_sends_a_key_with_control_characters(client: Client, name: Name, octets: bytes) -> None:
+    """A key with a line end, a whole command or NUL in it does not reach the wire, in any operation."""
     mark = new_key()
 
     never_sent(client, name, mark + octets + b"x", mark)
 
 
-@ANY
-@clause("memcached-keys-no-whitespace")
-@pytest.mark.parametrize("octets", SPACES.values(), ids=SPACES.keys())
-def test_a_key_with_whitespace_is_not_sent(client: Client, name: Name, octets: bytes) -> None:
-    """A key with whitespace in its middle does not reach the wire, in any operation."""
+# as above
+@cuts("whole")
+@clause("memcached-keys-no-control-characters")
+@pytest.mark.parametrize("octets", CONTROLS.values(), ids=CONTROLS.keys())
+def test_a_key_with_control_characters_is_not_sent(client: Client, octets: bytes) -> None:
+    """A key with a control character in its middle does not reach the wire."""
     mark = new_key()
 
-    never_sent(client, name, mark + octets + b"0", mark)
+    never_sent(client, "set", mark + octets + b"x", mark)
 
 
+# as above
+@cuts("whole")
+@ANY
+@clause("memcached-keys-no-whitespace")
+def test_no_operation_sends_a_key_with_a_space(client: Client, name: Name) -> None:
+    """A key with a space in its middle does not reach the wire, in any operation."""
+    mark = new_key()
+
+    never_sent(client, name, mark + b" 0", mark)
+
+
+# as above
+@cuts("whole")
+@clause("memcached-keys-no-whitespace")
+@pytest.mark.parametrize("octets", SPACES.values(), ids=SPACES.keys())
+def test_a_key_with_whitespace_is_not_sent(client: Client, octets: bytes) -> None:
+    """A key with whitespace in its middle does not reach the wire."""
+    mark = new_key()
+
+    never_sent(client, "set", mark + octets + b"0", mark)
+
+
+# as above
+@cuts("whole")
 @clause("memcached-keys-no-whitespace", "memcached-keys-no-control-characters")
 @pytest.mark.parametrize("place", ["first", "last"])
 @pytest.mark.parametrize("octets", [b" ", b"\n", b"\r\n", b"\0"], ids=["space", "lf", "crlf", "nul"])
@@ -74,9 +106,11 @@ def test_nor_is_one_that_begins_or_ends_so(client: Client, octets: bytes, place:
     never_sent(client, "set", octets + mark if place == "first" else mark + octets, mark)
 
 
+# as above
+@cuts("whole")
 @ANY
 @clause("memcached-keys-longer-never-sent")
-@pytest.mark.parametrize("length", [LONGEST + 1, 1000, 5000])
+@pytest.mark.parametrize("length", [LONGEST + 1, 5000])
 def test_a_key_too_long_is_not_sent(client: Client, name: Name, length: int) -> None:
     """A key of 251 octets and more does not reach the wire, in any operation."""
     mark = new_key()
@@ -84,6 +118,8 @@ def test_a_key_too_long_is_not_sent(client: Client, name: Name, length: int) -> 
     never_sent(client, name, mark.ljust(length, b"x"), mark)
 
 
+# as above
+@cuts("whole")
 @clause("memcached-keys-longer-never-sent")
 @pytest.mark.parametrize("name", ["get", "set", "delete"])
 def test_length_is_that_of_octets(client: Client, name: Name) -> None:
@@ -91,6 +127,11 @@ def test_length_is_that_of_octets(client: Client, name: Name) -> None:
     mark = new_key()
 
     never_sent(client, name, mark + "é".encode() * 120, mark)
+
+
+def asked(exchange: Exchange) -> list[bytes]:
+    """The keys of the retrievals; gets brings all that get does."""
+    return [command.key for command in exchange.commands if command.name in {"get", "gets"}]
 
 
 @clause("memcached-keys-250-sent")
@@ -102,19 +143,21 @@ def test_a_key_of_250_octets_is_sent(client: Client, length: int) -> None:
     exchange = client.run(put(key, b"data"), get(key))
 
     assert exchange.one("set").key == key, f"the client sent {exchange.lines}"
-    assert exchange.one("get").key == key, f"the client sent {exchange.lines}"
+    assert asked(exchange) == [key], f"the client sent {exchange.lines}"
     assert exchange.result.get("value") == b"data", f"it came back as {claims(exchange.results)}"
 
 
+# as above
+@cuts("whole")
 @clause("memcached-keys-no-empty-key")
 @pytest.mark.parametrize("name", ["get", "set", "delete"])
 def test_an_empty_key_is_not_sent(client: Client, name: Name) -> None:
     """A command without its key does not reach the wire."""
     legal = new_key()
 
-    exchange = client.run(sample(name, b""), put(legal, b"data"), get(legal))
+    exchange = client.run(sample(name, b""), put(legal, b"data"), get(legal), timeout=TIMEOUT)
 
-    keys = [command.key for command in exchange.commands if command.name in {"get", "set", "delete"}]
+    keys = [command.key for command in exchange.commands if command.name in {"get", "gets", "set", "delete"}]
     assert keys == [legal, legal], f"the client sent {exchange.octets!r}"
     assert exchange.result.get("value") == b"data", f"the client is out of step: {claims(exchange.results)}"
 
@@ -141,6 +184,6 @@ def test_a_key_is_sent_as_it_is(client: Client, ending: bytes) -> None:
     exchange = client.run(put(key, b"data"), get(key))
 
     assert exchange.one("set").key == key, f"the client sent {exchange.lines}"
-    assert exchange.one("get").key == key, f"the client sent {exchange.lines}"
+    assert asked(exchange) == [key], f"the client sent {exchange.lines}"
     assert client.stored(key) == b"data"
     assert exchange.result.get("value") == b"data", f"it came back as {claims(exchange.results)}"

@@ -28,6 +28,8 @@ TRAPS = {
 }
 
 
+# where an answer is cut is told by test_client_pieces, one piece at a time
+@cuts("whole")
 @clause(
     "memcached-protocol-data-sent-unchanged",
     "memcached-protocol-length-ends-retrieved-data",
@@ -51,6 +53,8 @@ def test_a_value_goes_and_comes_unchanged(client: Client, data: bytes) -> None:
     )
 
 
+# as above
+@cuts("whole")
 @needs("get-many")
 @clause("memcached-protocol-length-ends-retrieved-data")
 def test_many_values_come_unchanged(client: Client) -> None:
@@ -65,10 +69,10 @@ def test_many_values_come_unchanged(client: Client) -> None:
     assert found == values, f"they came back as {exchange.result}"
 
 
-# the tap passes the first 8192 octets one by one, which takes its time; line ends are all within
-@cuts("whole", "lines")
+# pieces of so many octets only take their time
+@cuts("whole")
 @clause("memcached-protocol-data-sent-unchanged", "memcached-protocol-length-ends-retrieved-data")
-@pytest.mark.parametrize("size", [4096, 65536, 100_000, 1_000_000])
+@pytest.mark.parametrize("size", [4096, 100_000, 1_000_000])
 def test_a_large_value(client: Client, size: int) -> None:
     """A value of up to a megabyte goes and comes unchanged."""
     key = new_key()
