@@ -1,0 +1,121 @@
+"""How the load generator compares with its twin in C: requests for each second of the client's processor time.
+
+Both do the same work on the same server of this file's own, in turns, so that the ratio is of the same minute of the machine.
+The server is C too: it must never be what is measured. It answers whatever it reads with one fixed answer of the same length.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from lab.bench import load
+from lab.bench.build import build
+from lab.bench.generator import Generator, Request
+from lab.bench.plan import Exchange
+from lab.bench.running import RunningServer, pinned
+from suites.lab.measured import CORE
+
+pytestmark = pytest.mark.benchmark_lab
+QUESTIONS = 60_000
+ROUNDS = 10
+EXCHANGE = Exchange(b"What is your name?", b"What is your name?")
+ECHO = r"""
+/* Sends back what it reads. */
+#define _GNU_SOURCE
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    static struct epoll_event events[256];
+    static char data[65536];
+    int door = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), poller = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = door};
+    if (bind(door, (struct sockaddr *)&address, length) || listen(door, 1024) ||
+        getsockname(door, (struct sockaddr *)&address, &length) || epoll_ctl(poller, EPOLL_CTL_ADD, door, &event))
+        return 1;
+    printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
+    fflush(stdout);
+    for (;;) {
+        int ready = epoll_wait(poller, events, 256, -1);
+        for (int i = 0; i < ready; i++) {
+            int fd = events[i].data.fd;
+            ssize_t got;
+            if (fd == door) {
+                while ((event.data.fd = accept4(door, NULL, NULL, SOCK_NONBLOCK)) != -1) {
+                    event.events = EPOLLIN | EPOLLET;
+                    epoll_ctl(poller, EPOLL_CTL_ADD, event.data.fd, &event);
+                }
+            } else {
+                got = recv(fd, data, sizeof data, 0);
+                if (got == 0)
+                    close(fd);
+                else if (got > 0 && send(fd, data, (size_t)got, MSG_NOSIGNAL) != got)
+                    close(fd);
+            }
+        }
+    }
+}
+"""
+
+
+@pytest.fixture(name="echo", scope="module")
+def _echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("echo")
+    (folder / "echo.c").write_text(ECHO, "ascii")
+    with RunningServer("echo", [str(build(folder / "echo.c", folder))], CORE, folder) as server:
+        yield server
+
+
+@pytest.fixture(name="twin", scope="module")
+def _twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = Path(load.__file__).parent / "native" / "load.c"
+    return build(source, tmp_path_factory.mktemp("load"))
+
+
+def in_c(twin: Path, server: RunningServer, connections: int, depth: int) -> float:
+    """Requests a CPU-second of the client in C."""
+    host, port = server.address
+    words = [str(twin), host, str(port), str(connections), str(QUESTIONS * depth), str(depth)]
+    words += [EXCHANGE.send.decode("ascii"), EXCHANGE.expect.decode("ascii")]
+    done = subprocess.run(pinned(words, CORE), capture_output=True, text=True, timeout=60, check=True)
+    said = json.loads(done.stdout)
+    return float(said["answered"]) / float(said["cpu_seconds"])
+
+
+def in_python(generator: Generator, server: RunningServer, connections: int, depth: int) -> float:
+    """Requests a CPU-second of the client in Python."""
+    outcome = generator.run(server.address, Request(connections, QUESTIONS * depth, depth=depth))
+    return outcome.answered / outcome.cpu_seconds
+
+
+@pytest.mark.parametrize(("connections", "depth"), [(1, 1), (10, 1), (100, 1), (10, 8)])
+def test_python_and_c(
+    benchmark: BenchmarkFixture, echo: RunningServer, twin: Path, connections: int, depth: int
+) -> None:
+    """Ten rounds of both; `ratio` is the median of their ratios, `python` and `c` requests for each CPU-second."""
+    pairs: list[tuple[float, float]] = []
+    with Generator(CORE, [EXCHANGE]) as generator:
+
+        def both() -> None:
+            pairs.append(
+                (in_python(generator, echo, connections, depth), in_c(twin, echo, connections, depth))
+            )
+
+        benchmark.pedantic(both, rounds=ROUNDS, warmup_rounds=1)  # type: ignore[no-untyped-call]  # the library annotates only some methods
+    if benchmark.stats is not None:
+        kept = pairs[1:]
+        benchmark.extra_info["python"] = round(statistics.median(python for python, _ in kept))
+        benchmark.extra_info["c"] = round(statistics.median(c for _, c in kept))
+        benchmark.extra_info["ratio"] = round(statistics.median(python / c for python, c in kept), 3)
