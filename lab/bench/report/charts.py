@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,6 +27,7 @@ class _Kind:
     Attributes:
         along: what a line runs along (lines), with the words of the axis; for dots, None.
         panel: the words over the panel of a cell; figures with the same words share a panel.
+        where: which cells of the quantities it shows.
     """
 
     slug: str
@@ -38,6 +39,15 @@ class _Kind:
     along: Callable[[Cell], float] | None = None
     axis: str = ""
     logarithmic: bool = False
+    where: Callable[[Cell], bool] = lambda _cell: True
+
+
+def _busy(cell: Cell) -> bool:
+    return cell[3] == 0
+
+
+def _beside_idle(cell: Cell) -> bool:
+    return cell[1] == 1
 
 
 def _connections(cell: Cell) -> str:
@@ -71,8 +81,21 @@ _KINDS: Final = (
         ("instructions",),
         "dots",
         "Instructions in user mode on the emulated board; what the kernel does is not counted.",
-        panel=lambda cell: f"{_connections(cell)}, {cell[3]} idle",
+        panel=_connections,
         logarithmic=True,
+        where=_busy,
+    ),
+    _Kind(
+        "instructions-idle",
+        "Instructions beside idle connections",
+        ("instructions",),
+        "lines",
+        "Instructions in user mode of a request on one connection, beside connections that are open and silent.",
+        panel=_title,
+        along=lambda cell: cell[3],
+        axis="idle connections",
+        logarithmic=True,
+        where=_beside_idle,
     ),
     _Kind(
         "system-calls",
@@ -80,7 +103,8 @@ _KINDS: Final = (
         ("system-calls",),
         "dots",
         "System calls on the emulated board.",
-        panel=lambda cell: f"{_connections(cell)}, {cell[3]} idle",
+        panel=_connections,
+        where=_busy,
     ),
     _Kind(
         "system-cost",
@@ -192,9 +216,10 @@ def charts(record: ProtocolRecord, measurement: Measurement, host: Sequence[str]
     for kind in _KINDS:
         panels: dict[str, list[Figure]] = {}
         for figure in figures:
-            if figure.series.quantity in kind.quantities and figure.summary is not None:
+            shown = figure.series.quantity in kind.quantities and kind.where(figure.series.cell)
+            if shown and figure.summary is not None:
                 panels.setdefault(kind.panel(figure.series.cell), []).append(figure)
-        if panels:
+        if panels and (kind.along is None or _vary(kind.along, panels)):
             made.append(
                 Chart(
                     slug=f"{record.protocol}-{target}-{kind.slug}",
@@ -214,6 +239,11 @@ def charts(record: ProtocolRecord, measurement: Measurement, host: Sequence[str]
                 )
             )
     return made
+
+
+def _vary(along: Callable[[Cell], float], panels: Mapping[str, Sequence[Figure]]) -> bool:
+    """Whether a line would have more than one point."""
+    return len({along(figure.series.cell) for figures in panels.values() for figure in figures}) > 1
 
 
 def _method(measurement: Measurement) -> tuple[str, str]:
