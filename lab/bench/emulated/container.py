@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+
+from docker.utils.socket import STDERR, frames_iter
 
 from lab.errors import LabError
 from lab.stack.leases import Lease
@@ -89,25 +91,33 @@ class Container:
         pid = 0
         with self.service.engine.session(SILENCE_SECONDS) as client:
             made = client.api.exec_create(self.service.container, command, workdir="/srv/erle")
+            stream = client.api.exec_start(made["Id"], socket=True)
+            pieces = frames_iter(stream, tty=False)  # type: ignore[no-untyped-call]  # the stubs leave this one out
             said = b""
-            ended = False
             try:
-                with closing(client.api.exec_start(made["Id"], stream=True, demux=True)) as pieces:
-                    for out, err in pieces:
-                        complaint = (complaint + (err or b""))[-LONGEST_COMPLAINT:]
-                        *lines, said = (said + (out or b"")).split(b"\n")
-                        for line in lines:
-                            found: dict[str, Any] = json.loads(line)
-                            if "pid" in found:
-                                pid = int(found["pid"])
-                            elif "error" in found:
-                                raise LabError(str(found["error"]))
-                            else:
-                                yield found
-                    ended = True
+                for kind, piece in pieces:
+                    if kind == STDERR:
+                        complaint = (complaint + piece)[-LONGEST_COMPLAINT:]
+                        continue
+                    *lines, said = (said + piece).split(b"\n")
+                    for line in lines:
+                        found: dict[str, Any] = json.loads(line)
+                        if "pid" in found:
+                            pid = int(found["pid"])
+                        elif "error" in found:
+                            raise LabError(str(found["error"]))
+                        else:
+                            yield found
+                pid = 0
             finally:
-                if not ended and pid:
+                if pid:
                     self.output(["bash", "-c", 'kill -TERM "$1"', "-", str(pid)])
+                    for _ in pieces:  # until it has ended
+                        pass
+                # The client library hangs the response on the socket, and closes neither.
+                response = vars(stream)["_response"]
+                stream.close()
+                response.close()
             code = client.api.exec_inspect(made["Id"])["ExitCode"]
         if code:
             words = " | ".join(complaint.decode("utf-8", "replace").strip().splitlines()[-4:])
