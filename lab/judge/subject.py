@@ -221,6 +221,11 @@ class ServerSubject:
         """Whether the lab has started it, and not stopped it since."""
         return self._process is not None
 
+    @property
+    def pid(self) -> int | None:
+        """The process id of the server that the lab has started."""
+        return self._process.pid if self._process is not None else None
+
     def alive(self) -> bool:
         """Whether the started server still runs (always true for one that somebody else serves)."""
         return self.implementation.endpoint is not None or (

@@ -26,8 +26,6 @@ from suites.memcached.exemplar_store import Store
 
 FEATURES: Final = ("meta", "udp", "authentication", "flush-delay", "verbosity", "memory-limit", "noreply")
 RECEIVE_SIZE: Final = 1 << 16
-#: Octets of an answer that a client has not taken, beyond which no more is read of it.
-UNSENT_LIMIT: Final = 1 << 20
 HEADER: Final = struct.Struct("!HHHH")
 #: As memcached cuts answers: a datagram with its frame header fits into a packet of Ethernet.
 DATAGRAM_SIZE: Final = 1400
@@ -48,12 +46,14 @@ class Edge:
     Attributes:
         session_class: the core; a mutant names its own.
         store_class: the items; a mutant names its own.
+        unsent_limit: octets that a client has not taken, beyond which no more is read of it.
         guard_class: what asks for a password; a mutant names its own.
     """
 
     session_class: type[Session] = Session
     store_class: type[Store] = Store
     guard_class: type[Guard] = Guard
+    unsent_limit: int = 1 << 20
 
     def __init__(self, configuration: dict[str, object]) -> None:
         self.store = self.store_class(
@@ -142,7 +142,7 @@ class Edge:
             self.drop(connection)
             return
         wanted = selectors.EVENT_WRITE if connection.unsent else 0
-        if len(connection.unsent) < UNSENT_LIMIT and not connection.session.closed:
+        if len(connection.unsent) < self.unsent_limit and not connection.session.closed:
             wanted |= selectors.EVENT_READ
         self.selector.modify(connection.sock, wanted, connection)
 

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from lab.judge.catalogue import Implementation
 from lab.judge.subject import ServerSubject
-from lab.judge.verdict import Unsupported
+from lab.judge.verdict import Blocked, Unsupported
 from lab.stack import faults, lifecycle
 from lab.stack.locks import locked
 from lab.stack.project import Lab
@@ -129,6 +129,19 @@ class SubjectHost:
         if self.kind == "embedded" and self._subject.started and not self._subject.alive():
             return f"the embedded peer died: {self._subject.complaint()}"
         return None
+
+    def memory(self) -> int:
+        """What the server's process takes of memory, in octets, what it shares counted in part (PSS).
+
+        Raises:
+            Blocked: it does not run.
+        """
+        pid = self._subject.pid
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        except OSError as error:
+            raise Blocked(f"{self.name} does not run: {error}") from error
+        return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
 
     def twin(self) -> SubjectHost:
         """Another server of the same implementation.

@@ -389,6 +389,15 @@ class ClosesOnError(Session):
         self.closed = self.closed or b"ERROR" in line
 
 
+@breaks("memcached-protocol-closing-is-enough")
+class DiesOfBadKeys(Session):
+    """An octet beyond ASCII in a command's name ends the server."""
+
+    def on_command(self, name: bytes, words: list[bytes]) -> None:
+        name.decode("ascii")
+        super().on_command(name, words)
+
+
 # the server
 
 
@@ -438,6 +447,21 @@ class FewStatistics(Session):
 
     def general_statistics(self) -> dict[str, object]:
         return {name: value for name, value in super().general_statistics().items() if name != "curr_items"}
+
+
+@breaks("memcached-protocol-many-connections")
+class NeverStopsReading(Edge):
+    """What clients do not take is kept without end."""
+
+    unsent_limit = 1 << 62
+
+
+@breaks("memcached-udp-protocol-malformed-survived")
+class DiesOfShortDatagrams(Edge):
+    """A datagram without a whole frame header ends the server."""
+
+    def whole_request(self, datagram: bytes) -> bool:
+        return bool(HEADER.unpack_from(datagram)[2] == 1)
 
 
 # udp
