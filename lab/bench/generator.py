@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lab.bench import load
 from lab.bench.plan import Exchange
-from lab.bench.running import pinned
+from lab.bench.running import let_go_first, pinned
 from lab.errors import LabError
 
 #: A generator that is busier than this may be what limits the rate: its latencies are not the server's.
@@ -94,6 +94,7 @@ class Generator:
             start_new_session=True,
             env={**os.environ, "PYTHONHASHSEED": "0"},
         )
+        let_go_first(self._child.pid)
 
     @property
     def pid(self) -> int:

@@ -26,7 +26,7 @@ from lab.bench.build import build, compiler_version
 from lab.bench.cells import USUAL, Cell, Phase, phases_of
 from lab.bench.generator import Generator, Outcome, Request, Unserved, WrongAnswer
 from lab.bench.plan import BenchPlan, BenchServer
-from lab.bench.running import RunningServer
+from lab.bench.running import FIRST, RunningServer, may_go_first
 from lab.bench.target import Method, Report, Series, Settings
 from lab.bench.words import percent
 
@@ -59,6 +59,7 @@ class Machine:
             "bootstrap interval; absolute figures are context.",
             facts={
                 "core": str(self._core),
+                "priority": f"nice {FIRST}" if may_go_first() else "as others",
                 "processor": _processor(),
                 "kernel": platform.release(),
                 "python": platform.python_version(),
