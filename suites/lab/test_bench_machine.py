@@ -15,6 +15,7 @@ import pytest
 from lab.bench import generator, meters
 from lab.bench.machine import Machine
 from lab.bench.plan import BenchServer
+from lab.bench.running import FIRST, may_go_first
 from lab.bench.target import Series, Settings
 from lab.errors import LabError
 from suites.lab.measured import children, plan, running, server
@@ -125,6 +126,17 @@ def test_processor_time_counts_children() -> None:
         own = psutil.Process(parent.pid).cpu_times().user
         parent.communicate()
     assert used - own > 0.25
+
+
+@pytest.mark.skipif(not may_go_first(), reason="only root may put processes first")
+def test_what_is_measured_goes_first() -> None:
+    """Server and generator have precedence, each in its session and their sessions among all."""
+    with running() as (peer, generator_):
+        assert peer.address[1]
+        for pid in (peer.pid, generator_.pid):
+            assert psutil.Process(pid).nice() == FIRST
+            group = Path(f"/proc/{pid}/autogroup")
+            assert not group.exists() or group.read_text("ascii").endswith(f"nice {FIRST}\n")
 
 
 def test_memory_counts_what_a_server_takes() -> None:

@@ -115,7 +115,7 @@ def test_the_answer_is_made_from_the_figures(benchmarks: Benchmarks) -> None:
     """Sentences name what is best, what idle connections cost, and what emulation distorts."""
     page = " ".join(which_server(benchmarks).split())
     assert "**epoll** answers most requests, 1.05 times what poll does" in page
-    assert "88 % of what C does (c)" in page
+    assert "88 % of what c does" in page
     assert "1000 idle connections make a request dearer with **poll** 23 times" in page
     assert "not by more than 5 % with epoll" in page
     assert "an idle connection takes workers 25.0 KiB of memory" in page

@@ -141,12 +141,14 @@ def _fastest(record: ProtocolRecord, figures: _Figures) -> Iterator[str]:
         name for name in found if name != best and _ratio(found[name]) >= (1 - EVEN) * _ratio(found[best])
     ]
     ratio = found[best].ratio
-    text = f"With {USUAL} busy connections **{best}** answers most requests, {_ratio(found[best]):.2f} times what {record.reference} does"
+    text = f"With {USUAL} busy connections **{best}** answers most requests"
     if ratio is not None and best != record.reference:
-        text += f" ({ratio.low:.2f} to {ratio.high:.2f})"
+        text += (
+            f", {ratio.median:.2f} times what {record.reference} does ({ratio.low:.2f} to {ratio.high:.2f})"
+        )
     limit = figures.get(("native", record.limit or "", cell))
     if limit is not None and not limit.refused:
-        text += f" and {percent(_ratio(found[best]) / _ratio(limit))} of what C does ({record.limit})"
+        text += f", {percent(_ratio(found[best]) / _ratio(limit))} of what {record.limit} does"
     if near:
         text += f"; within {percent(EVEN)} of it {_list(near)}"
     yield text + "."
@@ -159,7 +161,9 @@ def _idle(record: ProtocolRecord, figures: _Figures) -> Iterator[str]:
     most = max(counts)
     growth = {
         name: _growth(figures, name, most)
-        for name in {name for target, name, _ in figures if target == "native" and name != record.limit}
+        for name in sorted(
+            {name for target, name, _ in figures if target == "native" and name != record.limit}
+        )
     }
     growth = {name: factor for name, factor in growth.items() if factor}
     dear = {name: factor for name, factor in growth.items() if factor >= DEAR}
@@ -220,7 +224,7 @@ def _emulation(record: ProtocolRecord, figures: _Figures) -> Iterator[str]:
         ("system", "system-cpu", "in the full system"),
     ):
         other = _of(record, figures, target, (quantity, USUAL, 1, 0, None))
-        common = native.keys() & other.keys() - {record.reference}
+        common = sorted(native.keys() & other.keys() - {record.reference})
         if not common:
             continue
         most = max(common, key=lambda name: _ratio(other[name]) / _ratio(native[name]))
