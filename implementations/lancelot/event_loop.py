@@ -41,8 +41,11 @@ LINGER = 1.0
 RETRY = 0.5
 #: What `accept` says when descriptors or memory have run out.
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-#: Poll and epoll, and the masks of both, are the same here; conversations alone are waited for with plain IN.
-IN, OUT, DOOR = select.POLLIN, select.POLLOUT, select.POLLRDNORM
+#: The masks of poll and epoll are the same. What is readable is reported by the name by which it was asked for, so the mask
+#: tells what a descriptor is: a question begins; a question goes on; the listening socket, the signals, or what is discarded.
+IN, GOING_ON, DOOR, OUT = select.POLLIN, select.POLLRDNORM, select.POLLRDNORM, select.POLLOUT
+#: In what is reported: the end of the stream, or of the connection.
+END = select.EPOLLRDHUP | select.POLLHUP | select.POLLERR
 
 
 class Poller(Protocol):
@@ -105,8 +108,9 @@ class EventLoop:
         """Serve; returns when asked to stop and all that had come was answered."""
         # Every name of the inner loop is a local one, and every exception is one that is hardly ever raised.
         wait, read, write, size_of, several = self._wait, os.read, os.write, len, answers_to_known
-        plain, few, many, longest, known = IN, FEW, MANY, LONGEST_KNOWN, KNOWN_BY_SIZE
-        unfinished, deadlines = self._unfinished, self._deadlines
+        plain, few, many, longest = IN, FEW, MANY, LONGEST_KNOWN
+        known = KNOWN_BY_SIZE + [KNOWN_BY_SIZE[0]] * (many - longest)
+        deadlines = self._deadlines
         room = few
         while True:
             if deadlines:
@@ -115,7 +119,7 @@ class EventLoop:
                     return
             ready = self._poller.poll(self._until_next()) if deadlines else wait()
             for fd, events in ready:
-                if events != plain or (unfinished and fd in unfinished):
+                if events != plain:
                     self._attend(fd, events)
                     continue
                 try:
@@ -123,15 +127,11 @@ class EventLoop:
                 except OSError as error:
                     self._failed(fd, error)
                     continue
-                size = size_of(octets)
-                if size <= longest:
+                question, answer, length = known[size_of(octets)]
+                if octets == question:
                     room = few
-                    question, answer, length = known[size]
-                    if octets != question:
-                        self._converse(fd, octets, events)
-                        continue
                 else:
-                    pipelined = several(octets) if size < room else None
+                    pipelined = several(octets) if longest < size_of(octets) < room else None
                     room = many
                     if pipelined is None:
                         self._converse(fd, octets, events)
@@ -169,7 +169,8 @@ class EventLoop:
         if not octets:
             self._drop(fd)
             return
-        answers, unfinished = answer_all(self._unfinished.pop(fd, b"") + octets)
+        before = self._unfinished.pop(fd, b"")
+        answers, unfinished = answer_all(before + octets)
         if unfinished:
             self._unfinished[fd] = unfinished
         over = unfinished is None
@@ -182,9 +183,15 @@ class EventLoop:
             self._hold(fd, answers[sent:], over=over)
         elif over:
             self._finish(fd)
-        elif self._edges and (len(octets) in (FEW, MANY) or events != IN):
+        elif bool(before) != bool(unfinished):
+            self._expect(fd)
+        elif self._edges and (len(octets) in (FEW, MANY) or events & END):
             # There may be more, or the end, of which no edge will tell any more: have it reported anew.
-            self._poller.modify(fd, IN | self._edges)
+            self._expect(fd)
+
+    def _expect(self, fd: int) -> None:
+        """Wait for octets: with a mask of its own when they go on with a question, so that the loop need not look."""
+        self._poller.modify(fd, (GOING_ON if fd in self._unfinished else IN) | self._edges)
 
     def _not_sent(self, fd: int, answers: bytes, error: OSError, *, over: bool = False) -> None:
         if isinstance(error, BlockingIOError):
@@ -213,7 +220,7 @@ class EventLoop:
         if over:
             self._finish(fd)
         else:
-            self._poller.modify(fd, IN | self._edges)
+            self._expect(fd)
 
     def _finish(self, fd: int) -> None:
         """Announce the end to a peer that broke the limit."""
