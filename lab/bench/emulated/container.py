@@ -115,9 +115,8 @@ class Container:
                     for _ in pieces:  # until it has ended
                         pass
                 # The client library hangs the response on the socket, and closes neither.
-                response = vars(stream)["_response"]
+                vars(stream)["_response"].close()
                 stream.close()
-                response.close()
             code = client.api.exec_inspect(made["Id"])["ExitCode"]
         if code:
             words = " | ".join(complaint.decode("utf-8", "replace").strip().splitlines()[-4:])
