@@ -14,7 +14,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -42,6 +42,8 @@ class Implementation:
         asked_by: the words of ``erle run`` that name it, where it is in no catalogue.
         reference: the server is a reference server of the lab, judged to find disputed cases.
         only_clauses: only cases that decide one of these judge it; empty for all cases.
+        not_on: places where it cannot run.
+        place: where it runs, when that is not this machine; its name then ends in ``@`` and that word.
     """
 
     name: str
@@ -57,16 +59,27 @@ class Implementation:
     reference: bool = False
     notes: str = ""
     only_clauses: frozenset[str] = frozenset()
+    not_on: frozenset[str] = frozenset()
+    place: str = ""
+
+    def at(self, place: str) -> Implementation:
+        """The same implementation run in another place, a row of its own."""
+        return replace(self, name=f"{self.name}@{place}", place=place)
+
+    @property
+    def plain_name(self) -> str:
+        """Its name in the catalogue, wherever it runs."""
+        return self.name.removesuffix(f"@{self.place}") if self.place else self.name
 
     def missing_program(self) -> str | None:
         """The program that it needs and that this machine has not got, or ``None``."""
         program = self.version_command[0] if self.version_command else None
         return program if program is not None and shutil.which(program) is None else None
 
-    def argv(self) -> tuple[str, ...]:
-        """The command, with ``python`` standing for the running interpreter."""
+    def argv(self, python: str = sys.executable) -> tuple[str, ...]:
+        """The command, with ``python`` standing for the running interpreter, or another one."""
         if self.command and self.command[0] == "python":
-            return (sys.executable, *self.command[1:])
+            return (python, *self.command[1:])
         return self.command
 
     def version(self) -> str:
@@ -125,7 +138,7 @@ def load_catalogue(path: Path) -> tuple[Implementation, ...]:
 def _implementation(table: Table) -> Implementation:
     table.only(
         *("name", "protocol", "role", "library", "entry", "command", "features", "notes", "version-command"),
-        "only-clauses",
+        *("only-clauses", "not-on"),
     )
     if table.has("entry") == table.has("command"):
         raise table.mistake(
@@ -149,6 +162,7 @@ def _implementation(table: Table) -> Implementation:
         version_command=table.words("version-command", []),
         notes=table.word("notes") if table.has("notes") else "",
         only_clauses=frozenset(table.words("only-clauses", [])),
+        not_on=frozenset(table.words("not-on", [])),
     )
 
 

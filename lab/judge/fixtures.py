@@ -5,11 +5,15 @@ Knows the stack and pytest. Must not know any protocol.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
 from lab.errors import LabError
+from lab.judge.catalogue import Implementation
+from lab.judge.container_place import InContainer
+from lab.judge.place import HERE, Place
 from lab.judge.plugin import ASKED, PEER_NOTES
 from lab.judge.recorder import ENGINE
 from lab.judge.selection import Selection
@@ -66,3 +70,31 @@ def reference_services(
             yield lease.services
     except LabError as error:
         raise Blocked(str(error)) from error
+
+
+@pytest.fixture(scope="session")
+def places(lab: Lab) -> Iterator[Callable[[str], Place]]:
+    """Gives the place of a name, up and ready for as long as this process needs it; an empty name is this machine.
+
+    Raises:
+        Blocked: it could not be brought up.
+    """
+    known: dict[str, Place] = {"": HERE}
+    with contextlib.ExitStack() as held:
+
+        def find(name: str) -> Place:
+            if name not in known:
+                try:
+                    lease = held.enter_context(Lease(lab, [name], progress=Quiet()))
+                    known[name] = InContainer(lease.services[name], lab.servers()[name].ready[0].port)
+                except LabError as error:
+                    raise Blocked(str(error)) from error
+            return known[name]
+
+        yield find
+
+
+@pytest.fixture(scope="session")
+def place(implementation: Implementation, places: Callable[[str], Place]) -> Place:
+    """Where the implementation under test runs."""
+    return places(implementation.place)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from lab.judge.catalogue import Implementation
 from lab.judge.host import encode
+from lab.judge.place import HERE, Place
 from lab.judge.verdict import Blocked
 from lab.wire.endpoint import Endpoint
 
@@ -70,6 +71,18 @@ class Process:
         code = self._child.poll()
         ended = "" if code is None else f" (it ended with exit code {code})"
         return f"{self.name}{ended}; its standard error: {tail or 'empty'}"
+
+    def wait(self, timeout: float) -> int:
+        """Wait for its end, which something else brings about; returns its exit code.
+
+        Raises:
+            Overran: it has not ended within ``timeout`` seconds.
+        """
+        try:
+            return self._child.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            message = f"{self.name} had not ended after {timeout:g} s"
+            raise Overran(message) from error
 
     def write_line(self, value: Mapping[str, object]) -> None:
         """Send one JSON line.
@@ -193,13 +206,28 @@ class ClientSubject:
 
 
 class ServerSubject:
-    """A server under test: a command the lab starts, or an endpoint somebody else serves."""
+    """A server under test: a command the lab starts, or an endpoint somebody else serves.
+
+    Args:
+        directory: where it may leave files.
+        place: the machine on which it is started.
+        descriptors: how many file descriptors each of its processes may have, where that is limited.
+    """
 
     def __init__(
-        self, implementation: Implementation, configuration: Mapping[str, object], directory: Path
+        self,
+        implementation: Implementation,
+        configuration: Mapping[str, object],
+        directory: Path,
+        *,
+        place: Place = HERE,
+        descriptors: int | None = None,
     ) -> None:
         self.implementation = implementation
         self.directory = directory
+        self.place = place
+        self._descriptors = descriptors
+        self._pid = 0
         self._configuration = configuration
         self._process: Process | None = None
         self._ports: dict[str, int] = {}
@@ -214,7 +242,7 @@ class ServerSubject:
             return self.implementation.endpoint if port == "plain" else None
         self._ensure_running()
         number = self._ports.get(port)
-        return None if number is None else Endpoint(str(self._configuration["host"]), number)
+        return None if number is None else Endpoint(self.place.address, number)
 
     @property
     def started(self) -> bool:
@@ -232,6 +260,22 @@ class ServerSubject:
             self._process is not None and self._process.alive()
         )
 
+    @property
+    def pid(self) -> int:
+        """The process id of the started server, in the place where it runs."""
+        return self._pid
+
+    def wait(self, timeout: float) -> int:
+        """Wait until the started server has ended; returns its exit code.
+
+        Raises:
+            Overran: it has not ended within ``timeout`` seconds.
+            Blocked: it was not started.
+        """
+        if self._process is None:
+            raise Blocked(self.complaint())
+        return self._process.wait(timeout)
+
     def complaint(self) -> str:
         """The end of what the server wrote to standard error."""
         return (
@@ -244,12 +288,14 @@ class ServerSubject:
         if self._process is not None and self._process.alive():
             return
         if self._process is not None:
-            self._process.stop()
-        process = Process(self.implementation.argv(), name=self.implementation.name)
+            self.stop()
+        command = self.place.argv(self.implementation.argv(self.place.python), descriptors=self._descriptors)
+        process = Process(command, name=self.implementation.name)
         try:
+            pid = process.read_line(START_TIMEOUT)["pid"]
             process.write_line(self._configuration)
             ready = process.read_line(START_TIMEOUT).get("ready")
-        except (Overran, Blocked) as error:
+        except (Overran, Blocked, KeyError) as error:
             process.kill()
             message = f"the server did not start: {error}"
             raise Blocked(message) from error
@@ -259,6 +305,7 @@ class ServerSubject:
             raise Blocked(message)
         self._ports = {str(name): number for name, number in ready.items() if isinstance(number, int)}
         self._process = process
+        self._pid = int(str(pid))
 
     def stop(self) -> None:
         """End the server's process."""
@@ -280,4 +327,5 @@ class ServerSubject:
         """End the server's process at once, without giving it a chance to do anything."""
         if self._process is not None:
             self._process.kill()
+            self.place.end_group(self._pid)
             self._process = None
