@@ -106,5 +106,7 @@ def _address(service: Service) -> str:
         networks = client.api.inspect_container(service.container)["NetworkSettings"]["Networks"]
     addresses = [str(network["IPAddress"]) for network in networks.values() if network.get("IPAddress")]
     if not addresses:
-        raise LabError(f"{service.name} has no address on the lab's network", remedy=f"erle up {service.name}")
+        raise LabError(
+            f"{service.name} has no address on the lab's network", remedy=f"erle up {service.name}"
+        )
     return addresses[0]

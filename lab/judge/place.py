@@ -98,7 +98,7 @@ class Here:
         descriptors = resident = 0
         for each in found:
             with contextlib.suppress(OSError):
-                descriptors += len(os.listdir(f"/proc/{each}/fd"))
+                descriptors += sum(1 for _ in Path(f"/proc/{each}/fd").iterdir())
                 pages = Path(f"/proc/{each}/statm").read_text(encoding="ascii").split()[1]
                 resident += int(pages) * resource.getpagesize()
         return Usage(found, resident, descriptors, sum(table[each][2] for each in found) / _TICKS)
@@ -129,7 +129,9 @@ def family(pid: int, table: dict[int, _Stat]) -> tuple[int, ...]:
         raise ProcessLookupError(pid)
     found = [pid]
     for each in found:
-        found += [child for child, (parent, state, _) in table.items() if parent == each and state not in "ZX"]
+        found += [
+            child for child, (parent, state, _) in table.items() if parent == each and state not in "ZX"
+        ]
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ Knows sockets. Judges nothing.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 #: Seconds without an octet taken, after which the other end is held to be full.
@@ -13,8 +14,8 @@ FULL = 0.5
 
 def ask_until_full(client: socket.socket, piece: bytes, offered: int) -> int:
     """Send a piece again and again, reading nothing, until nothing is taken for a while; how many octets were taken."""
-    # a small window, so that little lies in the kernel
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    # a small window, so that little lies in the kernel; a smaller one would make the reading slow
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 131072)
     client.settimeout(FULL)
     sent = 0
     try:
@@ -26,9 +27,9 @@ def ask_until_full(client: socket.socket, piece: bytes, offered: int) -> int:
 
 
 def drain(client: socket.socket) -> bytes:
-    """Close the sending side and read to the end."""
-    client.shutdown(socket.SHUT_WR)
+    """Read to the end of the stream, whatever that is."""
     said: list[bytes] = []
-    while octets := client.recv(1 << 20):
-        said.append(octets)
+    with contextlib.suppress(ConnectionError):
+        while octets := client.recv(1 << 20):
+            said.append(octets)
     return b"".join(said)

@@ -34,13 +34,11 @@ def answers(questions: Iterable[bytes]) -> bytes:
 def conversation(octets: bytes) -> tuple[bytes, bool]:
     """What is answered to everything a client sent, and whether a question was too long, so that the server ends it."""
     said: list[bytes] = []
-    while octets:
-        end = octets.find(b"?", 0, LONGEST_QUESTION) + 1
-        if not end:
-            return b"".join(said), len(octets) >= LONGEST_QUESTION
-        said.append(answer(octets[:end]))
-        octets = octets[end:]
-    return b"".join(said), False
+    start = 0
+    while end := octets.find(b"?", start, start + LONGEST_QUESTION) + 1:
+        said.append(answer(octets[start:end]))
+        start = end
+    return b"".join(said), len(octets) - start >= LONGEST_QUESTION
 
 
 def at_question_ends(data: bytes) -> Iterator[bytes]:

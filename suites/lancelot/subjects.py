@@ -48,6 +48,7 @@ class Server:
         self._evidence = evidence
         self._cut = cut
         self._open = contextlib.ExitStack()
+        self._stopping = False
         self._last = Endpoint(subject.place.address, 0)
         self.scale = scale_of(subject.place.name)
 
@@ -109,6 +110,11 @@ class Server:
 
     # its processes
 
+    def process(self) -> int:
+        """The process id of the running server; it is another one after a server that died was started again."""
+        self._ours()
+        return self._subject.pid
+
     def usage(self) -> Usage:
         """What its processes use.
 
@@ -132,6 +138,7 @@ class Server:
     def ask_to_stop(self) -> float:
         """Send SIGTERM; returns the moment just before, on the monotonic clock."""
         self._ours()
+        self._stopping = True
         before = time.monotonic()
         self._subject.place.signal(self._subject.pid, signal.SIGTERM)
         return before
@@ -180,5 +187,7 @@ class Server:
         self.endpoint()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close what is open; a server that was asked to stop is not left to the next case."""
         self._open.close()
+        if self._stopping:
+            self._subject.stop()

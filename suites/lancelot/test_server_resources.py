@@ -59,7 +59,9 @@ def test_many_connections_are_served(server: Server) -> None:
         between = [busy.ask(QUEST) for _ in range(20)]
         again = [_ask(client) for client in clients]
 
-    assert first.count(ANSWERS[NAME]) == len(clients), f"{first.count(ANSWERS[NAME])} of {len(clients)} answered"
+    assert first.count(ANSWERS[NAME]) == len(clients), (
+        f"{first.count(ANSWERS[NAME])} of {len(clients)} answered"
+    )
     assert between == [ANSWERS[QUEST]] * 20, f"the busy client was answered {between}"
     assert again == first, f"{again.count(ANSWERS[NAME])} of {len(clients)} answered the second time"
 
@@ -162,7 +164,7 @@ def test_a_killed_worker_costs_its_clients_only(server: Server) -> None:
     assert gone, "the worker that was killed is still there"
     assert went_on, "a client of another worker gets no more answers"
     assert not any(asker.wrong for asker in askers), f"wrong answers: {[asker.wrong for asker in askers]}"
-    assert server.usage().processes[0] == main, "the server had to be started again"
+    assert server.process() == main, "the server had to be started again"
     assert alive == survivors, "clients of other workers lost their connections later"
 
 
@@ -182,5 +184,5 @@ def test_killed_workers_are_replaced(server: Server) -> None:
     assert busy, "the clients were not answered in the first place"
     assert workers, "the server has no worker processes, though it declares them"
     assert replaced, f"no new client is served after the workers were killed; {server.complaint()}"
-    assert server.usage().processes[0] == main, "the server had to be started again"
+    assert server.process() == main, "the server had to be started again"
     assert not any(asker.wrong for asker in askers), f"wrong answers: {[asker.wrong for asker in askers]}"
