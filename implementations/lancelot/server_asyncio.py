@@ -139,12 +139,21 @@ class BufferedQuestions(_Manners, asyncio.BufferedProtocol):
         self.hear(bytes(self._buffer[:nbytes]))
 
 
-def _stream_protocol(guests: Guests) -> asyncio.StreamReaderProtocol:
-    """What `asyncio.start_server` makes for each connection."""
+class _Streams(asyncio.StreamReaderProtocol):
+    """What `asyncio.start_server` makes for each connection; a guest at once, before its coroutine had its first turn."""
 
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        transport: Any = writer.transport
-        guests.add(transport)
+    def __init__(self, guests: Guests) -> None:
+        self._guests = guests
+        loop = asyncio.get_running_loop()
+        super().__init__(asyncio.StreamReader(MANY, loop), self._attend, loop)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        accepted: Any = transport  # asyncio.Transport
+        self._guests.add(accepted)
+        super().connection_made(transport)
+
+    async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await _converse(reader, writer)
         except OSError as error:
@@ -153,10 +162,8 @@ def _stream_protocol(guests: Guests) -> asyncio.StreamReaderProtocol:
             writer.close()
             with contextlib.suppress(OSError):  # told already
                 await writer.wait_closed()
-            guests.remove(transport)
-
-    loop = asyncio.get_running_loop()
-    return asyncio.StreamReaderProtocol(asyncio.StreamReader(MANY, loop), converse, loop)
+            transport: Any = writer.transport
+            self._guests.remove(transport)
 
 
 async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -176,7 +183,7 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 STYLES: dict[str, Callable[[Guests], asyncio.BaseProtocol]] = {
-    "streams": _stream_protocol,
+    "streams": _Streams,
     "protocol": Questions,
     "buffered": BufferedQuestions,
 }

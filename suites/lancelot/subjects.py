@@ -99,7 +99,7 @@ class Server:
 
     def serves(self) -> bool:
         """Whether a new connection gets an answer, from the same server as before."""
-        if not self._subject.alive():
+        if self._subject.started and not self._subject.alive():
             return False
         with self.connect() as session:
             return session.ask(NAME) == ANSWERS[NAME]

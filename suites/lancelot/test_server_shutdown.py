@@ -36,7 +36,7 @@ def test_questions_that_have_come_are_answered(server: Server) -> None:
 @clause("lancelot-7-waiting-connections-answered")
 def test_connections_that_wait_are_answered(server: Server) -> None:
     """Clients connect and ask, and SIGTERM follows before the server can have accepted them all."""
-    server.connect().close()
+    assert server.serves(), server.complaint()
     with server.crowd(8) as clients:
         for client in clients:
             client.sendall(NAME + QUEST)
