@@ -22,6 +22,9 @@ from implementations.lancelot.signals import Signals
 
 log = logging.getLogger("lancelot")
 
+#: How many turns of the loop pass from its accepting a connection to `connection_made`, and one more.
+TURNS = 4
+
 
 class Guests:
     """The transports of the connections that are open."""
@@ -210,6 +213,8 @@ async def _serve(listener: socket.socket, signals: Signals, options: Options) ->
                 connection, _ = waiting.accept()
                 connection.settimeout(0)
                 await loop.connect_accepted_socket(lambda: make(guests), connection)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
     await guests.leave(options.grace)
     loop.remove_reader(signals.fileno())
 

@@ -227,7 +227,7 @@ class ServerSubject:
         self.directory = directory
         self.place = place
         self._descriptors = descriptors
-        self._pid = 0
+        self._pid = -1
         self._configuration = configuration
         self._process: Process | None = None
         self._ports: dict[str, int] = {}
@@ -249,11 +249,6 @@ class ServerSubject:
         """Whether the lab has started it, and not stopped it since."""
         return self._process is not None
 
-    @property
-    def pid(self) -> int | None:
-        """The process id of the server that the lab has started."""
-        return self._process.pid if self._process is not None else None
-
     def alive(self) -> bool:
         """Whether the started server still runs (always true for one that somebody else serves)."""
         return self.implementation.endpoint is not None or (
@@ -261,9 +256,9 @@ class ServerSubject:
         )
 
     @property
-    def pid(self) -> int:
-        """The process id of the started server, in the place where it runs."""
-        return self._pid
+    def pid(self) -> int | None:
+        """The process id of the server that the lab has started, in the place where it runs."""
+        return self._pid if self._process is not None else None
 
     def wait(self, timeout: float) -> int:
         """Wait until the started server has ended; returns its exit code.

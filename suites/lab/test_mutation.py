@@ -352,7 +352,7 @@ def test_the_command_line_kills_one_of_each_role() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--mutant", "keep-dots"], "did you mean keeps-dots"),
+        (["smtp", "--mutant", "keep-dots"], "did you mean keeps-dots"),
         (["nosuch"], "there is no protocol called 'nosuch'"),
     ],
     ids=["mutant", "protocol"],

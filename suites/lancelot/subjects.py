@@ -113,7 +113,10 @@ class Server:
     def process(self) -> int:
         """The process id of the running server; it is another one after a server that died was started again."""
         self._ours()
-        return self._subject.pid
+        if (pid := self._subject.pid) is None:
+            message = f"the server is not there; {self._subject.complaint()}"
+            raise Ended(message)
+        return pid
 
     def usage(self) -> Usage:
         """What its processes use.
@@ -122,9 +125,9 @@ class Server:
             Ended: it has ended.
             Unsupported: the lab did not start it.
         """
-        self._ours()
+        pid = self.process()
         try:
-            return self._subject.place.usage(self._subject.pid)
+            return self._subject.place.usage(pid)
         except ProcessLookupError as error:
             message = f"the server has ended; {self._subject.complaint()}"
             raise Ended(message) from error
@@ -137,10 +140,10 @@ class Server:
 
     def ask_to_stop(self) -> float:
         """Send SIGTERM; returns the moment just before, on the monotonic clock."""
-        self._ours()
+        pid = self.process()
         self._stopping = True
         before = time.monotonic()
-        self._subject.place.signal(self._subject.pid, signal.SIGTERM)
+        self._subject.place.signal(pid, signal.SIGTERM)
         return before
 
     def exit_status(self) -> int | None:
