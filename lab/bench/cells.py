@@ -6,7 +6,7 @@ Knows loads and figures. Must not know processes, servers by name, or a protocol
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lab.bench.generator import Outcome, Request
@@ -35,12 +35,14 @@ class Cell:
         request: the load for a server, whose capacity in questions a second is known or None.
         figures: the quantities' values, from what came and the server's processor time in seconds.
         share: of the capacity that is asked for, or None.
+        timed: the generator must not be what limits it.
     """
 
     quantities: tuple[str, ...]
     request: Callable[[BenchServer, float | None], Request]
     figures: Callable[[Outcome, float], dict[str, float]]
     share: float | None = None
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ def phases_of(settings: Settings, servers: Sequence[BenchServer]) -> list[Phase]
     throughput = Phase(
         "throughput", servers, [_throughput(count, shorter) for count in settings.connections], rounds
     )
-    capacity = Phase("capacity", servers, [_throughput(USUAL, shorter)], 1, kept=False)
+    # whatever limits it, that much can be asked for
+    rough = replace(_throughput(USUAL, shorter), timed=False)
+    capacity = Phase("capacity", servers, [rough], 1, kept=False)
     phases = {
         "throughput": throughput,
         "capacity": capacity,
@@ -88,6 +92,7 @@ def _throughput(connections: int, shorter: int) -> Cell:
         ("throughput", "cpu"),
         lambda _server, _capacity: Request(connections, questions),
         lambda outcome, cpu: {"throughput": outcome.rate, "cpu": cpu / outcome.answered * 1e6},
+        timed=True,
     )
 
 
@@ -101,7 +106,7 @@ def _open_loop(load: float, shorter: int) -> Cell:
         made = histogram(outcome.latencies)
         return {quantity: percentile(made, percent) for quantity, percent in LATENCIES.items()}
 
-    return Cell(tuple(LATENCIES), request, figures, share=load)
+    return Cell(tuple(LATENCIES), request, figures, share=load, timed=True)
 
 
 def _idle(count: int, shorter: int) -> Cell:

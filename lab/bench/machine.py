@@ -171,10 +171,10 @@ class _Bench:
             ended = "" if running.alive() else f"; {running.complaint()}"
             measured.trouble = f"{error}{ended}"
             return
-        if request.rate is not None and outcome.limited:
+        if cell.timed and outcome.limited:
             measured.trouble = (
-                f"the load generator was busy for {percent(outcome.busy)} of the time (at most {percent(generator.BUSIEST)}): its own "
-                "latency, and not the server's, would have been measured"
+                f"the load generator was busy for {percent(outcome.busy)} of the time (at most {percent(generator.BUSIEST)}): it, and not "
+                "the server, would have been measured"
             )
             return
         for quantity, value in cell.figures(outcome, cpu).items():

@@ -243,9 +243,11 @@ class _Front:
     def _keep(
         self, campaign: Campaign, target: Target, before: Benchmarks | None, directory: Path
     ) -> Benchmarks:
-        from lab.bench.record import merged, write
+        from lab.bench.record import FILE, merged, read, write
 
         new = campaign.record(directory.name, ["./erle", *sys.argv[1:]], target)
+        # read again: what was measured beside this, on another target, may have been added meanwhile
+        before = read(directory) if (directory / FILE).exists() else before
         whole = new if before is None else merged(before, new)
         write(whole, directory)
         return whole

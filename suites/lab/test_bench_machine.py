@@ -84,12 +84,13 @@ def test_a_server_that_does_not_start_ends_the_measurement(tmp_path: Path) -> No
     assert children() == set()
 
 
-def test_a_generator_that_is_the_limit_gives_no_latency(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("measures", ["latency", "throughput"])
+def test_a_generator_that_is_the_limit_gives_no_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measures: str
 ) -> None:
-    """Where the generator was busy for longer than it may, its own latency would be measured."""
+    """Where the generator was busy for longer than it may, it would be what is measured."""
     monkeypatch.setattr(generator, "BUSIEST", 0.0)
-    found = measure(tmp_path, server("one"), measures=("latency",))
+    found = measure(tmp_path, server("one"), measures=(measures,))
     assert found
     assert all("the load generator was busy for" in series.trouble for series in found)
 
