@@ -133,6 +133,8 @@ class Table:
         Raises:
             OutOfStep: a server does not get there.
         """
+        for player in self.players:
+            player.say(b"slabs automove 0\r\n")
         cas = max([self.store.cas, *(player.latest_cas() for player in self.players)]) + 1
         for player in self.players:
             player.advance(cas)
@@ -154,6 +156,7 @@ class Table:
     def close(self) -> None:
         """Close all connections."""
         for player in self.players:
+            player.say(b"slabs automove 1\r\n")
             player.close()
 
 
