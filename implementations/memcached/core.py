@@ -45,7 +45,7 @@ class Conversation:
         self._afterwards = b""
         self._parts: Iterator[bytes] | None = None
         #: Whether nothing is under way, so that what comes next begins a command.
-        self._idle = True
+        self.idle = True
         #: Whether `resume` is to be called once all answers are sent.
         self.more = False
         #: Whether the conversation ends when all answers are sent.
@@ -61,7 +61,7 @@ class Conversation:
     def receive(self, octets: bytes) -> bytes:
         """Take what has come, and give the answers to it."""
         cache = self._cache
-        if self._idle:
+        if self.idle:
             answer = cache.hot.get(octets)
             if answer is not None:
                 cache.hot_hits += 1
@@ -188,7 +188,7 @@ class Conversation:
         if rest and not self.closing:
             self._waiting.append(rest)
         self._waiting_size = len(rest)
-        self._idle = not (
+        self.idle = not (
             self._waiting_size or self._block or self._to_swallow or self.more or self.closing or self._parts
         )
         if not (self._block or self.more or self.closing) and self._waiting_size > LINE_MAX:
@@ -255,6 +255,6 @@ class Conversation:
         else:
             return b""
         self.closing = True
-        self._idle = False
+        self.idle = False
         self._waiting.clear()
         return answer

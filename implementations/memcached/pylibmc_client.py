@@ -78,7 +78,12 @@ class PylibmcClient:
             return self._do(operation)
         except _REFUSALS as error:
             return refused(f"{type(error).__name__}: {error}")
-        except (pylibmc.Error, OSError, ValueError, OverflowError) as error:  # OverflowError: no place in a C number
+        except (
+            pylibmc.Error,
+            OSError,
+            ValueError,
+            OverflowError,
+        ) as error:  # OverflowError: no place in a C number
             return failed(error)
 
     def _do(self, operation: Operation) -> Result:  # noqa: C901, PLR0911, PLR0912 - a branch for each command

@@ -101,8 +101,9 @@ class EpollServer:
                         continue
                 if conversation.more or conversation.closing:
                     self._after_answers(fd, conversation)
-                wanted = conversation.wanted
-                room = (few if size < few else many) if wanted <= many else min(wanted, BLOCK)
+                room = few if size < few else many
+                if not conversation.idle and conversation.wanted > many:
+                    room = min(conversation.wanted, BLOCK)
             cache.counters.bytes_read += taken
             cache.counters.bytes_written += given
             self._accept_when_due()
