@@ -49,6 +49,8 @@ EPILOG = """Examples:
 
   erle run smtp --server 127.0.0.1:2525 --features starttls,size,8bitmime
 
+  erle run lancelot --on erle                        servers here and on the board: the same verdicts?
+
   erle run smtp --client mypackage.mymodule:MyClient
 
   erle run smtp --client-command "python3 my_client.py"
@@ -81,6 +83,14 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     features: Annotated[
         str, typer.Option(metavar="WORDS", help="What your client or server declares to offer.")
     ] = "",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="PLACE",
+            help="Judge servers here and on this board (erle), and fail where verdicts differ.",
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, max=31, help="Workers side by side.")] = 1,
     profile: Annotated[str, typer.Option(help="quick or deep (for the night).")] = "quick",
     results: Annotated[
@@ -110,6 +120,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         ("--client-command", client_command),
         ("--server", server),
         ("--features", features),
+        ("--on", on),
         ("--results", str(results.resolve()) if results else None),
     ):
         if given:
@@ -121,20 +132,32 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         words.append(f"--hypothesis-seed={seed}")
     if jobs > 1:
         words += ["-n", str(jobs), "--dist", "worksteal"]
-    return _Front(suites, words, peers=peers, jobs=jobs, yes=yes or bool(os.environ.get("CI"))).run()
+    if on:
+        suites = tuple(suite for suite in suites if suite.places)
+    return _Front(
+        suites, words, peers=peers, place=on, jobs=jobs, yes=yes or bool(os.environ.get("CI"))
+    ).run()
 
 
 class _Front:
     """One run from the command line."""
 
     def __init__(
-        self, suites: tuple[Suite, ...], words: list[str], *, peers: str, jobs: int, yes: bool
+        self,
+        suites: tuple[Suite, ...],
+        words: list[str],
+        *,
+        peers: str,
+        place: str | None,
+        jobs: int,
+        yes: bool,
     ) -> None:
         from rich.console import Console
 
         self._suites = suites
         self._words = words
         self._peers = peers
+        self._place = place
         self._jobs = jobs
         self._yes = yes
         self._servers: futures.Future[object] | None = None
@@ -146,9 +169,15 @@ class _Front:
 
     def run(self) -> int:
         with contextlib.ExitStack() as stack:
-            if self._peers == "reference":
+            if self._wanted():
                 self._bring_up(stack)
             return self._judge()
+
+    def _wanted(self) -> list[str]:
+        """The servers that the run needs."""
+        references = self._suites if self._peers == "reference" else ()
+        names = {name for suite in references for name in suite.services}
+        return sorted(names | ({self._place} if self._place else set()))
 
     def _bring_up(self, stack: contextlib.ExitStack) -> None:
         """Begin to bring up the servers: that goes on while pytest collects the cases."""
@@ -158,7 +187,7 @@ class _Front:
         from lab.stack.project import Lab
 
         lab = Lab.here(ROOT)
-        wanted = sorted({name for suite in self._suites for name in suite.services})
+        wanted = self._wanted()
         lease = Lease(lab, wanted, progress=Lines(), yes=self._yes)
         try:
             lab.engine()
@@ -177,6 +206,8 @@ class _Front:
             self._servers.result()
 
     def _do_without_engine(self, error: LabError, wanted: list[str]) -> None:
+        if self._place:
+            raise error
         self._peers = "embedded"
         self._left_out.append(f"verdicts against reference servers ({', '.join(wanted)}): {error}")
         self._console.print(f"{error}\n  do: {error.remedy}", style="yellow", markup=False, soft_wrap=True)
@@ -229,6 +260,14 @@ class _Front:
                     markup=False,
                     soft_wrap=True,
                 )
+        if recorder.differing:
+            names = sorted({f"{row['implementation']} {row['case']}" for row in recorder.differing})
+            self._console.print(
+                f"\nVerdicts differ between this machine and {self._place}: {'; '.join(names)}",
+                style="bold red",
+                markup=False,
+                soft_wrap=True,
+            )
         for note in recorder.stale:
             self._console.print(
                 f"The known failure {note.id} ({note.implementation}) passes now: remove its note.",

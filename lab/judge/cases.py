@@ -47,7 +47,9 @@ class Case:
         """The one command that runs it again."""
         words = ["./erle", "run", self.suite.protocol]
         row = self.implementation
-        words += row.asked_by or ("--implementation", row.name)
+        words += row.asked_by or ("--implementation", row.plain_name)
+        if row.place:
+            words += ["--on", row.place]
         words += ["--case", self.id]
         if self.cut != "-":
             words += ["--cut", self.cut]
@@ -135,8 +137,8 @@ def case_of(item: pytest.Item, selection: Selection) -> Case | None:
         peer_kind=peer.args[0] if peer is not None else "-",
         known=tuple(
             note
-            for note in suite.known_of(implementation.name)
-            if note.covers(implementation=implementation.name, role=role, clauses=ids, case=case_id)
+            for note in suite.known_of(implementation.plain_name)
+            if note.covers(implementation=implementation.plain_name, role=role, clauses=ids, case=case_id)
         ),
     )
 

@@ -73,7 +73,7 @@ def reference_services(
 
 
 @pytest.fixture(scope="session")
-def places(lab: Lab) -> Iterator[Callable[[str], Place]]:
+def places(lab: Lab, pytestconfig: pytest.Config) -> Iterator[Callable[[str], Place]]:
     """Gives the place of a name, up and ready for as long as this process needs it; an empty name is this machine.
 
     Raises:
@@ -86,7 +86,10 @@ def places(lab: Lab) -> Iterator[Callable[[str], Place]]:
             if name not in known:
                 try:
                     lease = held.enter_context(Lease(lab, [name], progress=Quiet()))
-                    known[name] = InContainer(lease.services[name], lab.servers()[name].ready[0].port)
+                    service = lease.services[name]
+                    known[name] = InContainer(service, lab.servers()[name].ready[0].port)
+                    notes = pytestconfig.stash.setdefault(PEER_NOTES, {})
+                    notes[name] = {"kind": "place", "version": service.version, "image": service.image}
                 except LabError as error:
                     raise Blocked(str(error)) from error
             return known[name]

@@ -251,6 +251,7 @@ def _row(item: pytest.Item, case: Case, verdict: Verdict, reason: str, seconds: 
         "role": case.role,
         "clauses": list(case.clause_ids),
         "implementation": case.implementation.name,
+        "place": case.implementation.place,
         "peer": evidence.peer if evidence is not None else "-",
         "peer_kind": evidence.peer_kind
         if evidence is not None and evidence.peer_kind != "-"

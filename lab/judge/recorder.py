@@ -16,7 +16,7 @@ from lab.errors import LabError
 from lab.judge.catalogue import Implementation
 from lab.judge.known import KnownFailure
 from lab.judge.results import RunWriter
-from lab.judge.rows import Row, dispute, merge_attempts, settle_expectations, stale_notes
+from lab.judge.rows import Row, differ_by_place, dispute, merge_attempts, settle_expectations, stale_notes
 from lab.judge.selection import Selection
 from lab.judge.verdict import Verdict
 
@@ -45,6 +45,8 @@ class Recorder:
         self.engine: dict[str, str] | None = None
         self.left_out: list[str] = list(selection.left_out)
         self.stale: list[KnownFailure] = []
+        #: Verdicts of another place that are not those of this machine.
+        self.differing: list[Row] = []
         self.interrupted = False
         #: Why the run had to be given up, when it had to.
         self.trouble: LabError | None = None
@@ -119,6 +121,7 @@ class Recorder:
         )
         dispute(self.rows, references)
         settle_expectations(self.rows)
+        self.differing = differ_by_place(self.rows)
         protocols = sorted({row["protocol"] for row in self.rows})
         if not self._selection.narrowed and not self.interrupted:
             notes = [note for name in protocols for note in self._selection.suites[name].known]
@@ -195,6 +198,10 @@ class Recorder:
     def _implementation(self, row: Implementation) -> dict[str, object]:
         reference = self.peers.get(row.name)
         version = reference["version"] if row.reference and reference is not None else row.version()
+        if row.place:
+            version = (
+                self.peers.get(row.place, {}).get("version", "unknown") if row.library == "python" else ""
+            )
         return {
             "name": row.name,
             "protocol": row.protocol,

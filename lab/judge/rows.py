@@ -30,6 +30,7 @@ class Row(TypedDict):
     role: str
     clauses: list[str]
     implementation: str
+    place: str
     peer: str
     peer_kind: str
     cut: str
@@ -71,6 +72,27 @@ def dispute(rows: list[Row], references: frozenset[str]) -> None:
     for row in rows:
         if row["verdict"] == Verdict.FAIL and row["role"] == "server" and row["case"] in failed_by_reference:
             row["verdict"] = Verdict.DISPUTED
+
+
+def differ_by_place(rows: list[Row]) -> list[Row]:
+    """The rows of other places whose verdict is not the one that the same case gave on this machine.
+
+    Each then is an unexpected one, and its reason begins with both verdicts. A case that only one of the places was
+    asked, or could be asked, is no difference.
+    """
+    here = {(row["implementation"], row["case"], row["cut"]): row for row in rows if not row["place"]}
+    found: list[Row] = []
+    for row in rows:
+        name = row["implementation"].removesuffix(f"@{row['place']}")
+        twin = here.get((name, row["case"], row["cut"])) if row["place"] else None
+        if twin is not None and twin["verdict"] != row["verdict"]:
+            row["reason"] = (
+                f"differs by place: {twin['verdict']} here, {row['verdict']} on {row['place']}; "
+                f"{row['reason'] or twin['reason']}"
+            )
+            row["expected"] = False
+            found.append(row)
+    return found
 
 
 def settle_expectations(rows: list[Row]) -> None:

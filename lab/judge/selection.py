@@ -15,6 +15,7 @@ import pytest
 from lab.errors import LabError
 from lab.judge.catalogue import Implementation, Role, load_catalogue, unknown
 from lab.judge.suite import Suite, check_features, find_suites
+from lab.stack.project import Lab
 from lab.wire.endpoint import Endpoint
 
 Peers = Literal["reference", "embedded"]
@@ -41,6 +42,11 @@ def add_options(parser: pytest.Parser) -> None:
         "--implementations",
         metavar="FILE",
         help="judge those of another catalogue: each case is asked once, and no reference server beside them",
+    )
+    group.addoption(
+        "--on",
+        metavar="PLACE",
+        help="judge servers here and in a container of the lab (erle: the board); where verdicts differ, the run fails",
     )
     group.addoption("--client", metavar="MODULE:CLASS", help="judge a client that is not in the catalogue")
     group.addoption("--client-command", metavar="COMMAND", help="judge a client that speaks JSON lines")
@@ -72,6 +78,8 @@ class Selection:
     left_out: tuple[str, ...] = ()
     #: A case that fails is not asked again: the implementations come from a catalogue of the caller's own.
     asked_once: bool = False
+    #: Where servers are judged beside this machine; empty for nowhere.
+    place: str = ""
 
     def implementations(self, protocol: str, role: Role) -> tuple[Implementation, ...]:
         """Who is judged in cases of this protocol and role."""
@@ -114,6 +122,10 @@ def read_selection(config: pytest.Config) -> Selection:
         chosen += tuple(
             row for row in references if everything or row.protocol in judged or row.name in names
         )
+    place: str = config.getoption("--on") or ""
+    unfit: tuple[str, ...] = ()
+    if place:
+        chosen, unfit = _also_at(place, root, suites, chosen)
     clauses: list[str] = config.getoption("--clause")
     _check_clauses(suites, [*clauses, *(name for row in rows for name in sorted(row.only_clauses))])
     cases: list[str] = config.getoption("--case")
@@ -124,13 +136,44 @@ def read_selection(config: pytest.Config) -> Selection:
         rows=chosen,
         clauses=frozenset(clauses),
         cases=frozenset(cases),
-        cuts=tuple(cuts) or DEFAULT_CUTS,
+        # elsewhere is slow, and a difference between places does not come from the cut
+        cuts=tuple(cuts) or (("whole",) if place else DEFAULT_CUTS),
         peers=peers,
         profile=config.getoption("--profile"),
-        left_out=tuple(f"{row.name} ({row.role}): {program} is not installed" for row, program in lacking),
-        narrowed=bool(cases or cuts or clauses or other or config.getoption("-k") or config.getoption("-m")),
+        left_out=(
+            *(f"{row.name} ({row.role}): {program} is not installed" for row, program in lacking),
+            *unfit,
+        ),
+        narrowed=bool(
+            cases or cuts or clauses or other or place or config.getoption("-k") or config.getoption("-m")
+        ),
         asked_once=bool(other),
+        place=place,
     )
+
+
+def _also_at(
+    place: str, root: Path, suites: dict[str, Suite], rows: tuple[Implementation, ...]
+) -> tuple[tuple[Implementation, ...], tuple[str, ...]]:
+    """The servers that can be started in a place, each as it runs here and as it runs there; and who was left out.
+
+    Raises:
+        LabError: nothing of the lab is called so, or no suite's servers can be started there.
+    """
+    servers = Lab.here(root).servers()
+    boards = sorted(name for name, server in servers.items() if server.architecture)
+    if place not in boards:
+        raise unknown("place", place, boards)
+    fit = [row for row in rows if row.protocol in suites and suites[row.protocol].places and row.command]
+    fit = [row for row in fit if row.role == "server"]
+    if not fit:
+        able = ", ".join(sorted(name for name, suite in suites.items() if suite.places))
+        raise LabError(
+            f"nothing that was asked for can be started on {place}; it can for {able or 'no suite'}"
+        )
+    there = [row.at(place) for row in fit if place not in row.not_on]
+    unfit = tuple(f"{row.name} on {place}: {row.notes}" for row in fit if place in row.not_on)
+    return (*fit, *there), unfit
 
 
 def _check_clauses(suites: dict[str, Suite], clauses: list[str]) -> None:

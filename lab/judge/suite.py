@@ -27,6 +27,7 @@ class Suite:
         reference: the reference server's row, or ``None`` where the protocol has none.
         embedded: the catalogue's server that stands in for it when there is no Docker.
         features: the words an implementation may declare, and what each promises.
+        places: whether its servers can be started in other places than this machine (lab/judge/place.py).
     """
 
     protocol: str
@@ -36,6 +37,7 @@ class Suite:
     reference: Implementation | None
     embedded: str | None
     features: Mapping[str, str]
+    places: bool = False
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -89,6 +91,7 @@ def load_suite(directory: Path) -> Suite:
         reference=_reference(path, directory.name, reference) if isinstance(reference, dict) else None,
         embedded=embedded if isinstance(embedded, str) else None,
         features=_features(path, data),
+        places=data.get("places") is True,
     )
 
 
