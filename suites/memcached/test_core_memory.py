@@ -143,3 +143,38 @@ def test_too_many_connections_are_told_so(driver: Driver) -> None:
         assert sessions[0].closed_by_server()
         assert server.connect().in_step()
         assert sessions[1].stats()["rejected_connections"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("change", "data"),
+    [
+        (b"set k 0 0 2\r\n77\r\n", b"77"),
+        (b"replace k 0 0 2\r\n77\r\n", b"77"),
+        (b"append k 0 0 1\r\n7\r\n", b"107"),
+        (b"prepend k 0 0 1\r\n7\r\n", b"710"),
+        (b"incr k 90\r\n", b"100"),
+        (b"decr k 3\r\n", b"7 "),
+        (b"ms k 2\r\n77\r\n", b"77"),
+        (b"ma k\r\n", b"11"),
+        (b"delete k\r\n", None),
+        (b"md k\r\n", None),
+        (b"touch k -1\r\n", None),
+        (b"gat -1 k\r\n", None),
+        (b"mg k T-1\r\n", None),
+        (b"flush_all\r\n", None),
+        (b"set k 0 0 9000000\r\n" + bytes(9_000_000) + b"\r\n", None),
+    ],
+    ids=lambda value: value.split()[0].decode() if value else "gone",
+)
+def test_what_is_fetched_often_changes_at_once(driver: Driver, change: bytes, data: bytes | None) -> None:
+    """An answer that is kept ready never outlives what it was made from."""
+    with server_by_hand(driver) as server:
+        session, other = server.connect(), server.connect()
+        session.put(b"k", b"10")
+        for _ in range(4):
+            assert session.data(b"k") == b"10"
+
+        other.send(change)
+        other.catch_up()
+
+        assert [session.data(b"k") for _ in range(3)] == [data] * 3
