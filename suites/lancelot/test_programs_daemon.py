@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +71,11 @@ def children(process: int) -> list[int]:
     return [
         int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()
     ]
+
+
+def to_the_end(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    return b"".join(iter(lambda: connection.recv(4096), b""))
 
 
 @pytest.fixture
@@ -146,26 +152,40 @@ def test_daemon_that_was_killed_leaves_a_stale_pid_file_and_no_workers(daemon: D
 
 def test_pid_file_that_names_a_stranger_is_stale(daemon: Daemon) -> None:
     """The number was given to another process since: that one is neither taken for the daemon nor stopped."""
-    daemon.pid_file.write_text(f"{os.getpid()}\n", "ascii")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as stranger:
+        daemon.pid_file.write_text(f"{stranger.pid}\n", "ascii")
 
-    assert daemon.tell("status").status == 1
-    daemon.tell("stop").failed_with("not running")
-    daemon.started()
+        assert daemon.tell("status").status == 1
+        daemon.tell("stop").failed_with("not running")
+        daemon.started()
 
-    assert daemon.process != os.getpid()
+        assert daemon.process != stranger.pid
+        assert stranger.poll() is None
 
 
 @pytest.mark.parametrize("server", KINDS)
-def test_stop_answers_what_has_come(daemon: Daemon, server: str) -> None:
-    """A question that was sent before `stop` is answered, and the connection ends in order."""
+def test_sigterm_answers_what_has_come(daemon: Daemon, server: str) -> None:
+    """What came while the daemon stood still, and with it SIGTERM, is answered, also where it had not accepted yet."""
     endpoint = daemon.started(server=server)
-    with endpoint.connect(5.0) as connection:
-        connection.sendall(QUESTION)
-        assert connection.recv(100) == ANSWER
-        connection.sendall(QUESTION + b"What")
-        daemon.tell("stop").succeeded()
+    process = daemon.process
+    with endpoint.connect(5.0) as known:
+        known.sendall(QUESTION)
+        assert known.recv(100) == ANSWER
+        everybody = [*children(process), process]
+        for number in everybody:
+            os.kill(number, signal.SIGSTOP)
+        with endpoint.connect(5.0) as waiting:
+            known.sendall(QUESTION + b"What")
+            waiting.sendall(QUESTION)
+            os.kill(process, signal.SIGTERM)
+            for number in everybody:
+                os.kill(number, signal.SIGCONT)
 
-        assert b"".join(iter(lambda: connection.recv(100), b"")) == ANSWER
+            answers = [to_the_end(known), to_the_end(waiting)]
+
+    assert answers == [ANSWER, ANSWER]
+    until(lambda: not lives(process), "the daemon ends")
+    assert not daemon.pid_file.exists()
 
 
 @pytest.mark.parametrize("server", KINDS)
