@@ -30,7 +30,7 @@ from lab.bench.running import RunningServer, pinned
 from lab.bench.statistics import summarise
 from lab.errors import LabError
 from lab.judge.catalogue import Implementation, load_catalogue
-from lab.stack import lifecycle
+from lab.stack import faults, lifecycle
 from lab.stack.project import Lab
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -108,8 +108,8 @@ class Costs:
     clients: dict[tuple[str, int], tuple[float, float]] = field(default_factory=dict)
 
 
-def container_pid() -> int:
-    """The process of memcached, as this machine numbers it.
+def fresh_memcached() -> int:
+    """The process of memcached, as this machine numbers it, started anew: memory that it once took it never gives back.
 
     Raises:
         LabError: it does not run.
@@ -118,6 +118,8 @@ def container_pid() -> int:
     service = lifecycle.services(lab).get("memcached")
     if service is None or service.state != "running":
         raise LabError("memcached does not run", "./erle up memcached")
+    faults.kill(lab, "memcached")
+    service = faults.start(lab, "memcached")
     with service.engine.session(30) as client:
         return int(client.api.inspect_container(service.container)["State"]["Pid"])
 
@@ -298,8 +300,9 @@ def measure(pid: int, output: Path, rounds: int, core: int) -> None:
         for server in plan.servers:
             running = held.enter_context(RunningServer(server.name, server.argv("127.0.0.1", 0), core, ROOT))
             targets.append(Target(server.name, running.pid, running.address))
-        measure_rates(targets, core, rounds, costs, tell)
+        # first: nobody has memory to spare yet
         measure_memory(targets, costs)
+        measure_rates(targets, core, rounds, costs, tell)
         rows = load_catalogue(ROOT / "implementations" / "catalogue.toml")
         clients = [row for row in rows if (row.protocol, row.role) == ("memcached", "client") and row.entry]
         measure_clients(clients, memcached, core, costs, tell)
@@ -325,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.inside is not None:
             measure(options.inside, options.output, options.rounds, options.core)
             return 0
-        pid = container_pid()
+        pid = fresh_memcached()
         words = [
             "--output",
             str(options.output.resolve()),

@@ -9,8 +9,16 @@ from __future__ import annotations
 import json
 import sys
 
+from lab.judge import host
 from lab.judge.mutant import Mutant, Role
-from suites.memcached import exemplar_edge, mutants_server_auth, mutants_server_meta, mutants_server_text
+from suites.memcached import (
+    exemplar_client,
+    exemplar_edge,
+    mutants_client,
+    mutants_server_auth,
+    mutants_server_meta,
+    mutants_server_text,
+)
 from suites.memcached.exemplar_auth import Guard
 from suites.memcached.exemplar_store import Store
 
@@ -18,14 +26,18 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_server_text.breaks.mutants,
     *mutants_server_meta.breaks.mutants,
     *mutants_server_auth.breaks.mutants,
+    *mutants_client.breaks.mutants,
 )
 EXEMPLAR = "exemplar"
-FEATURES: dict[Role, tuple[str, ...]] = {"server": exemplar_edge.FEATURES}
+FEATURES: dict[Role, tuple[str, ...]] = {"server": exemplar_edge.FEATURES, "client": exemplar_client.FEATURES}
+#: Cases of clients with several servers, TLS or a password ask for containers, which a trial has not: the exemplar client
+#: cannot be tried on all cases.
+COMPLETE: tuple[Role, ...] = ("server",)
 
 
 def described() -> dict[str, list[dict[str, object]]]:
     """Exemplars and mutants in the form that ``lab.judge.mutation`` reads."""
-    exemplars = [_row(EXEMPLAR, role) for role in FEATURES]
+    exemplars = [_row(EXEMPLAR, role) for role in COMPLETE]
     mutants = [
         {**_row(mutant.name, mutant.role), "clause": mutant.clause, "description": mutant.description}
         for mutant in MUTANTS
@@ -58,6 +70,11 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["server", name] if name == EXEMPLAR or ("server", name) in made:
             exemplar_edge.serve(server_of(made.get(("server", name), exemplar_edge.Edge)))
+        case ["client", name] if name == EXEMPLAR or ("client", name) in made:
+            client = made.get(("client", name), exemplar_client.Client)
+            entry = f"{client.__module__}:{client.__qualname__}"
+            sys.argv = ["lab.judge.host", entry]
+            return host.main()
         case _:
             sys.stderr.write("usage: python -m suites.memcached.mutants list | server NAME | client NAME\n")
             return 2
