@@ -20,6 +20,8 @@ TOO_MANY = b"ERROR Too many open connections\r\n"
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 #: Seconds without accepting then.
 RETRY = 0.5
+#: The signals that ask a server to end.
+ENDS = (signal.SIGTERM, signal.SIGINT)
 #: Descriptors that a process needs beside its connections.
 _SPARE = 32
 
@@ -94,14 +96,25 @@ def address(name: tuple[str, int]) -> str:
     return f"{host}:{port}"
 
 
+def hold_ends_back() -> None:
+    """Have SIGTERM and SIGINT wait until somebody listens for them, and spare threads that are started from now on."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+
+
+def let_ends_come() -> None:
+    """Somebody listens now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
+
+
 class Bell:
     """Becomes readable when SIGTERM or SIGINT asks the process to end."""
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
         self._writer.settimeout(0)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDS:
             signal.signal(number, self._ring)
+        let_ends_come()
 
     def fileno(self) -> int:
         """The descriptor to wait for."""

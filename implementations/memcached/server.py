@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from implementations.memcached import server_asyncio, server_epoll
-from implementations.memcached.listening import Door, Failure, address, make_room, open_door
+from implementations.memcached.listening import Door, Failure, address, hold_ends_back, make_room, open_door
 from implementations.memcached.storage import Cache, Limits
 
 PORT = 11211
@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s memcached[%(process)d] %(levelname)s %(message)s",
     )
     limits = Limits(options.memory_limit * _MEBIBYTE, options.max_item_size, options.connections)
+    hold_ends_back()
     try:
         door = open_door(options.interface, options.port, options.udp_port or None)
     except Failure as error:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Iterator
 from typing import cast
 
 from implementations.memcached import datagrams
 from implementations.memcached.core import ANSWER_MAX, Conversation
-from implementations.memcached.listening import BACKLOG, TOO_MANY, Door, address
+from implementations.memcached.listening import BACKLOG, ENDS, TOO_MANY, Door, address, let_ends_come
 from implementations.memcached.storage import Cache
 
 log = logging.getLogger("memcached")
@@ -35,7 +34,10 @@ class Office:
     def peers(self) -> Iterator[tuple[str, object]]:
         """What `stats conns` shows."""
         for number, transport in self.transports.items():
-            yield f"{number}:addr", f"tcp:{address(transport.get_extra_info('peername'))}"
+            peer = transport.get_extra_info("peername")
+            if peer is None:
+                continue  # it was gone before it was accepted
+            yield f"{number}:addr", f"tcp:{address(peer)}"
             yield f"{number}:listen_addr", f"tcp:{address(transport.get_extra_info('sockname'))}"
             yield f"{number}:state", "conn_write" if transport.get_write_buffer_size() else "conn_read"
 
@@ -152,8 +154,9 @@ class Datagrams(asyncio.DatagramProtocol):
 async def _serve(door: Door, cache: Cache) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDS:
         loop.add_signal_handler(number, ended.set)
+    let_ends_come()
     office = Office(cache, loop)
     cache.peers = office.peers
     server = await loop.create_server(lambda: Peer(office), sock=door.stream, backlog=BACKLOG)

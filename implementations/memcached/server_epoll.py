@@ -88,7 +88,12 @@ class EpollServer:
                     self._drop(fd)
                     continue
                 taken += size
-                answer = conversation.receive(octets)
+                try:
+                    answer = conversation.receive(octets)
+                except Exception:  # a mistake of this program's costs the peer that met it, and nobody else
+                    log.exception("a conversation failed")
+                    self._drop(fd)
+                    continue
                 if answer:
                     try:
                         sent = write(fd, answer)

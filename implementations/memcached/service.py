@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from implementations.memcached.listening import Failure, make_room, open_door
+from implementations.memcached.listening import Failure, hold_ends_back, make_room, open_door
 from implementations.memcached.server import DRIVERS, new_cache
 from implementations.memcached.storage import Cache, Limits
 
@@ -104,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(argv, namespace=Options())
     logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    hold_ends_back()
     try:
         host, limits = read_configuration()
         door = open_door(host, 0, 0)
