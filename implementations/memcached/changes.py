@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from implementations.memcached.numbers import unsigned64
 from implementations.memcached.slabs import CHUNK_MAX, item_size
-from implementations.memcached.storage import STALE, WON, Cache, Item
+from implementations.memcached.storage import BINARY, STALE, WON, Cache, Item
 
 _U64 = (1 << 64) - 1
 
@@ -93,7 +93,7 @@ def _extend(cache: Cache, mode: Mode, key: bytes, item: Item, old: Item) -> Outc
     data = old.data + item.data if mode is Mode.APPEND else item.data + old.data
     if cache.too_large(key, old.flags, len(data)):
         return Outcome.NOT_STORED
-    item.become(key, data, old.flags, old.expires)
+    item.become(key, data, old.flags, old.expires, old.state & BINARY)
     return Outcome.DONE
 
 
@@ -126,6 +126,6 @@ def add(
     if len(digits) <= length:
         cache.rewrite(key, item, digits.ljust(length))
         return Outcome.DONE, number, item
-    longer = Item(key, digits, item.flags, item.expires)
+    longer = Item(key, digits, item.flags, item.expires, item.state & BINARY)
     cache.link(key, longer)
     return Outcome.DONE, number, longer

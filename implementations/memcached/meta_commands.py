@@ -92,7 +92,7 @@ def _get(cache: Cache, words: Words) -> bytes:
     item = cache.find(key)
     created = item is None and flags.vivify is not None
     if item is None and created:
-        item = Item(key, b"", 0, 0)
+        item = Item(key, b"", 0, 0, BINARY if flags.binary else 0)
         cache.link(key, item)
     if item is not None and flags.opaque_too_long():
         return OPAQUE_TOO_LONG
@@ -257,7 +257,7 @@ def _arithmetic(cache: Cache, words: Words) -> bytes:  # noqa: C901, PLR0912 - o
     created = outcome is Outcome.NOT_FOUND and flags.vivify is not None
     if created:
         number = flags.initial
-        item = Item(key, b"%d" % number, 0, 0)
+        item = Item(key, b"%d" % number, 0, 0, BINARY if flags.binary else 0)
         cache.link(key, item)
     elif outcome is Outcome.NOT_FOUND:
         if decrease:
