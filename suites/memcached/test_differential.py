@@ -7,6 +7,7 @@ last tests hold that list to its word.
 from __future__ import annotations
 
 import base64
+import select
 import time
 from collections.abc import Callable, Iterator
 
@@ -153,6 +154,49 @@ def test_all_commands_mixed_are_answered_alike(agree: Agree) -> None:
 def test_mistakes_are_answered_alike(agree: Agree) -> None:
     """A property: wrong lengths, numbers, keys, flags and words are answered as by memcached."""
     assert agree("mistakes") > 0
+
+
+#: Everything that is given seconds to live, and what was left alone; %d stands for the seconds.
+MORTAL = (
+    b"set {k}a 0 %d 1\r\nx\r\nset {k}b 0 0 1\r\nx\r\ntouch {k}b %d\r\nset {k}c 0 0 1\r\nx\r\ngat %d {k}c\r\n"
+    b"ms {k}d 1 T%d\r\nx\r\nmg {k}e N%d v\r\nma {k}f N%d v\r\nset {k}g 0 0 1\r\nx\r\nset {k}h 0 100000 1\r\nx\r\n"
+)
+ALL = b"get {k}a {k}b {k}c {k}d {k}e {k}f {k}g {k}h\r\n"
+#: Seconds to live in each profile.
+LIVES = {"quick": (2,), "deep": (2, 3, 5, 10)}
+
+
+@role("server")
+@needs("meta", "noreply")
+@cuts("whole")
+@long_search
+@clause(
+    "memcached-storage-commands-expired-never-retrieved", "memcached-expiration-times-relative-to-30-days"
+)
+def test_seconds_that_pass_are_counted_alike(server: Server, standard: list[Player], profile: str) -> None:
+    """What was given some seconds to live, in any of six ways, goes when they have passed; the rest stays."""
+    players = [*standard, Player(server.host.name, server.own().endpoint())]
+    lives = LIVES[profile]
+    keys = {life: new_key() for life in lives}
+    for life, key in keys.items():
+        for player in players:
+            player.say(MORTAL.replace(b"{k}", key).replace(b"%d", b"%d" % life))
+
+    # a server's seconds begin at any moment: one that is told of may be over, or not yet begun
+    last = time.monotonic() + max(lives) + 2
+    asked = b"".join(ALL.replace(b"{k}", key) for key in keys.values())
+    left = b"".join(
+        b"VALUE %bg 0 1\r\nx\r\nVALUE %bh 0 1\r\nx\r\nEND\r\n" % (key, key) for key in keys.values()
+    )
+    waiting = {player.name: player for player in players}
+    while waiting and time.monotonic() < last:
+        waiting = {name: player for name, player in waiting.items() if player.say(asked) != left}
+        select.select([], [], [], 0.05)
+    said = {name: player.say(asked) for name, player in waiting.items()}
+    for player in players:
+        player.close()
+
+    assert said == {}, f"after {max(lives)} seconds and two more {said}, and not {left!r}"
 
 
 # the list
