@@ -16,7 +16,7 @@ from lab.bench.emulated.container import Container
 from lab.bench.plan import BenchPlan, BenchServer
 from lab.bench.target import Method, Report, Series, Settings
 
-QUESTIONS: Final = 2000
+QUESTIONS: Final = 1000
 #: Threads and processes take much memory under emulation; beyond this, the figures differ no more.
 MOST_CONNECTIONS: Final = 100
 MOST_REPEATS: Final = 3
@@ -42,7 +42,7 @@ def cells_of(settings: Settings) -> list[Cell]:
     """The cells that the settings ask for: connections that ask, and one that asks beside silent ones."""
     questions = QUESTIONS // 4 if settings.quick else QUESTIONS
     asking = [Cell(count, questions=questions) for count in settings.connections if count <= MOST_CONNECTIONS]
-    silent = [Cell(1, count, questions=questions // 4) for count in settings.idle if count]
+    silent = [Cell(1, count, questions=questions // 2) for count in settings.idle if count]
     return asking + silent
 
 

@@ -9,7 +9,7 @@ TASK is JSON: `exchanges` as `lab/bench/load.py` wants them; `servers`, each wit
 processes of each server are measured.
 
 A cell is asked with few questions and with `questions` more; what both have in common (accepting and closing connections, the
-first questions) is in no figure. The figure is the median of several such differences.
+first questions) is in no figure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import hashlib
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,9 +35,9 @@ PLUGIN = CHECKOUT / "lab/bench/native/count.c"
 CPU = "cortex-a8"
 #: Questions of each connection that do not count: they are in both runs whose difference does.
 COMMON = 20
-#: Differences of which the median is the figure: odd, so that it is one of them. One connection among silent ones has its
-#: turn by itself, and one difference is enough.
-DIFFERENCES = 3
+#: How often each load is repeated: the least is what it takes when nothing else on the machine comes between server and load.
+#: One connection has its turn by itself, and once is enough.
+LOADS = 5
 SECONDS_A_LOAD = 90
 
 
@@ -166,14 +165,15 @@ def per_request(
         return taken[1] - taken[0]
 
     counts(common)  # warms up
-    found = []
-    for _ in range(1 if cell["idle"] else DIFFERENCES):
-        few = counts(common)
-        found.append(counts(common + cell["questions"]) - few)
-    return (
-        statistics.median(one.instructions for one in found) / cell["questions"],
-        statistics.median(one.system_calls for one in found) / cell["questions"],
-    )
+    repeats = range(LOADS if cell["connections"] > 1 else 1)
+    few = [counts(common) for _ in repeats]
+    more = [counts(common + cell["questions"]) for _ in repeats]
+    difference = _least(more) - _least(few)
+    return difference.instructions / cell["questions"], difference.system_calls / cell["questions"]
+
+
+def _least(found: Sequence[Counts]) -> Counts:
+    return Counts(min(one.instructions for one in found), min(one.system_calls for one in found))
 
 
 def take_turns() -> None:
