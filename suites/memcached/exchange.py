@@ -28,7 +28,7 @@ from suites.memcached.conversation import Command, Conversation
 from suites.memcached.responder import Manners, Responder
 
 #: Seconds a client has for one call; its own network timeout is shorter.
-CALL_DEADLINE = 20.0
+CALL_DEADLINE = 6.0
 CLIENT_TIMEOUT = 3.0
 #: For cases in which the server stays silent.
 SHORT_TIMEOUT = 0.4

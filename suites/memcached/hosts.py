@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -107,6 +107,7 @@ class SubjectHost:
         self.kind = kind
         self.features = implementation.features
         self._implementation = implementation
+        self._spare: SubjectHost | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="erle-memcached-")
         configuration: ServerConfiguration = {
             "host": "127.0.0.1",
@@ -153,6 +154,19 @@ class SubjectHost:
             raise Unsupported(f"{self.name} is not the lab's to empty or to stop")
         return SubjectHost(self._implementation, kind=self.kind)
 
+    def spare(self) -> SubjectHost:
+        """A twin that lasts, empty: the one that was used before, if it can be emptied.
+
+        Raises:
+            Unsupported: somebody else serves this one; the lab can start no other.
+        """
+        if self._spare is not None and not _emptied(self._spare.endpoint()):
+            self._spare.stop()
+            self._spare = None
+        if self._spare is None:
+            self._spare = self.twin()
+        return self._spare
+
     def kill(self) -> None:
         """End the process at once."""
         self._subject.kill()
@@ -170,7 +184,9 @@ class SubjectHost:
         self._subject.resume()
 
     def stop(self) -> None:
-        """End the server."""
+        """End the server, and its spare."""
+        if self._spare is not None:
+            self._spare.stop()
         self._subject.stop()
         self._folder.cleanup()
 
@@ -218,10 +234,9 @@ class Shard:
             self.resume()
         if self._service.state != "running":
             self.start()
-        with self.endpoint().connect(5.0) as sock:
-            sock.sendall(b"flush_all\r\nstats reset\r\nquit\r\n")
-            while sock.recv(64):
-                pass
+        if not _emptied(self.endpoint()):
+            message = f"{self.name} cannot be emptied"
+            raise Blocked(message)
 
 
 @contextmanager
@@ -241,6 +256,16 @@ def shards(lab: Lab, *numbers: int) -> Iterator[list[Shard]]:
         finally:
             for shard in mine:
                 shard.heal()
+
+
+def _emptied(endpoint: Endpoint) -> bool:
+    """Empty a server and its counters; whether it answered as it should."""
+    said = b""
+    with suppress(OSError), endpoint.connect(2.0) as sock:
+        sock.sendall(b"cache_memlimit %d\r\nflush_all\r\nstats reset\r\n" % (MEMORY_LIMIT // 1024 // 1024))
+        while said.count(b"\r\n") < 3 and (piece := sock.recv(256)):
+            said += piece
+    return said.endswith(b"OK\r\nRESET\r\n")
 
 
 def serving(endpoint: Endpoint, name: str) -> str | None:

@@ -192,15 +192,13 @@ class Server:
         return opened
 
     def own(self) -> OwnHost:
-        """A server of the same implementation that this case alone uses, running and empty; it ends with the case.
+        """A server of the same implementation that this case alone uses, running and empty.
 
         Raises:
             Unsupported: it is not the lab's to start.
         """
         if isinstance(self.host, SubjectHost):
-            twin = self.host.twin()
-            self._held.callback(twin.stop)
-            return twin
+            return self.host.spare()
         [shard] = self._held.enter_context(shards(self._lab, self._worker % 4))
         return shard
 

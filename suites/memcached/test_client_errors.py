@@ -29,6 +29,8 @@ ANY = pytest.mark.parametrize(
 SUCCESS = ("success", "number", "value", "version")
 
 
+# one line, which is cut by test_client_pieces
+@cuts("whole")
 @ANY
 @clause("memcached-error-strings-allowed-for")
 @pytest.mark.parametrize("answer", ERRORS.values(), ids=ERRORS.keys())
@@ -36,7 +38,9 @@ def test_an_error_is_no_success(client: Client, name: Name, answer: bytes) -> No
     """An error string is told as no success, number or value; the commands that follow get their own answers."""
     once: list[Answer | None] = [answer, None]
     # a client may use any of these for a retrieval
-    names = ("get", "gets", "gat", "gats") if name in {"get", "gets", "get_many", "gat"} else (name,)
+    names: tuple[str, ...] = (
+        ("get", "gets", "gat", "gats") if name in {"get", "gets", "get_many", "gat"} else (name,)
+    )
     answers = dict.fromkeys(names, once)
 
     exchange = client.run_with_script(
@@ -44,6 +48,7 @@ def test_an_error_is_no_success(client: Client, name: Name, answer: bytes) -> No
         sample(name, b"k"),
         put(b"key", b"data"),
         get(b"key"),
+        timeout=1.0,
     )
 
     first, stored, found = exchange.results
@@ -75,7 +80,8 @@ def test_a_close_behind_an_error(client: Client, name: Name) -> None:
     """A connection that is closed behind an error line is replaced: after one more failure at most, commands work again."""
     farewell = say_and_close(b"SERVER_ERROR too many connections\r\n")
     once: list[Answer | None] = [farewell, None]
-    answers = dict.fromkeys((name, "gets") if name == "get" else (name,), once)
+    names: tuple[str, ...] = ("get", "gets") if name == "get" else (name,)
+    answers = dict.fromkeys(names, once)
 
     exchange = client.run_with_script(
         Manners(answers=answers, holds={b"key": (0, b"data")}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -47,6 +48,11 @@ BROKEN = {
 }
 
 
+def with_cas(octets: bytes) -> bytes:
+    """The answer as gets has it: with a unique value in each line."""
+    return re.sub(rb"(VALUE \S+ \S+ \S+)\r\n", rb"\1 7\r\n", octets)
+
+
 @clause("memcached-storage-commands-no-reply-is-no-success")
 @pytest.mark.parametrize("leave", [close, reset], ids=["close", "reset"])
 @pytest.mark.parametrize("name", ["set", "delete", pytest.param("incr", marks=needs("arithmetic")), "get"])
@@ -54,7 +60,7 @@ def test_a_connection_that_ends_is_no_success(client: Client, name: Name, leave:
     """When the server leaves instead of answering, always, nothing is told as done."""
     answers = dict.fromkeys(RETRIEVALS if name == "get" else (name,), leave)
 
-    exchange = client.run_with_script(Manners(answers=answers), sample(name, b"key"))
+    exchange = client.run_with_script(Manners(answers=answers), sample(name, b"key"), timeout=SHORT_TIMEOUT)
 
     assert not any(exchange.result.get(field) for field in SUCCESS), f"it was told as {exchange.result}"
 
@@ -79,10 +85,12 @@ def test_silence_is_no_success(client: Client, name: Name) -> None:
 @pytest.mark.parametrize("end", [say_and_close, say_and_be_silent], ids=["close", "silence"])
 def test_an_answer_by_halves_is_no_value(client: Client, octets: bytes, end: object) -> None:
     """A get whose answer stops before it is whole brings no value, neither a part nor the whole of another."""
-    answer = say_and_close(octets) if end is say_and_close else say_and_be_silent(octets)
+    ending = say_and_close if end is say_and_close else say_and_be_silent
 
     exchange = client.run_with_script(
-        Manners(answers=dict.fromkeys(RETRIEVALS, answer)), get(b"key"), timeout=SHORT_TIMEOUT
+        Manners(answers={"get": ending(octets), "gets": ending(with_cas(octets))}),
+        get(b"key"),
+        timeout=SHORT_TIMEOUT,
     )
 
     assert exchange.result.get("value") is None, f"half an answer was told as {exchange.result}"
@@ -93,10 +101,12 @@ def test_an_answer_by_halves_is_no_value(client: Client, octets: bytes, end: obj
 @pytest.mark.parametrize("octets", CUT_SHORT.values(), ids=CUT_SHORT.keys())
 def test_of_many_only_what_is_whole(client: Client, octets: bytes) -> None:
     """Of an answer with several items that stops, no part of an item is handed out."""
-    answer = say_and_close(item(b"first", b"whole") + octets)
+    answer = item(b"first", b"whole") + octets
 
     exchange = client.run_with_script(
-        Manners(answers=dict.fromkeys(RETRIEVALS, answer)), get_many(b"first", b"key"), timeout=SHORT_TIMEOUT
+        Manners(answers={"get": say_and_close(answer), "gets": say_and_close(with_cas(answer))}),
+        get_many(b"first", b"key"),
+        timeout=SHORT_TIMEOUT,
     )
 
     found = {entry["key"]: entry["value"] for entry in exchange.result.get("items", [])}
@@ -111,7 +121,7 @@ def test_of_many_only_what_is_whole(client: Client, octets: bytes) -> None:
 def test_an_answer_without_form_is_no_value(client: Client, octets: bytes) -> None:
     """A get that is answered by what is no item and no END brings no value."""
     exchange = client.run_with_script(
-        Manners(answers=dict.fromkeys(RETRIEVALS, octets)), get(b"key"), timeout=SHORT_TIMEOUT
+        Manners(answers={"get": octets, "gets": with_cas(octets)}), get(b"key"), timeout=SHORT_TIMEOUT
     )
 
     assert exchange.result.get("value") is None, f"{octets!r} was told as {exchange.result}"

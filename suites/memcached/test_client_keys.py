@@ -14,7 +14,7 @@ pytestmark = role("client")
 
 LONGEST = 250
 #: One operation of each way in which a client makes a command line.
-OPERATIONS: tuple[Name, ...] = ("get", "set", "delete", "add", "append", "gets", "incr", "touch", "get_many")
+OPERATIONS: tuple[Name, ...] = ("get", "set", "append", "delete", "incr", "touch", "get_many")
 ANY = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=needs(FEATURE[name]) if name in FEATURE else ()) for name in OPERATIONS]
 )
@@ -28,13 +28,13 @@ CONTROLS = {
     "cr": b"\r",
     "lf": b"\n",
     "crlf": b"\r\n",
-    "command": b"\r\nflush_all\r\n",
+    "command": b"\r\ndelete x\r\n",
 }
 SPACES = {"space": b" ", "tab": b"\t", "vertical-tab": b"\x0b", "form-feed": b"\x0c"}
 
 
 #: Seconds that a client waits whose command line was none, so that no answer comes.
-TIMEOUT = 0.5
+TIMEOUT = 0.3
 
 
 def never_sent(client: Client, name: Name, key: bytes, mark: bytes) -> None:
@@ -53,7 +53,7 @@ def never_sent(client: Client, name: Name, key: bytes, mark: bytes) -> None:
 @cuts("whole")
 @ANY
 @clause("memcached-keys-no-control-characters")
-@pytest.mark.parametrize("octets", [b"\r\nflush_all\r\n", b"\n", b"\0"], ids=["command", "lf", "nul"])
+@pytest.mark.parametrize("octets", [b"\r\ndelete x\r\n", b"\0"], ids=["command", "nul"])
 def test_no_operation_sends_a_key_with_control_characters(client: Client, name: Name, octets: bytes) -> None:
     """A key with a line end, a whole command or NUL in it does not reach the wire, in any operation."""
     mark = new_key()

@@ -9,7 +9,7 @@ import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
 from suites.memcached.operations import change, delete, get, get_many, plain, put
-from suites.memcached.responder import Manners, Pieces
+from suites.memcached.responder import Answers, Manners, Pieces
 from suites.memcached.subjects import Client, claims
 
 # the script itself cuts
@@ -38,14 +38,13 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
 def test_an_item_in_two_pieces(client: Client, place: int) -> None:
     """An item that is cut anywhere is handed out whole, also behind what looks like the end inside its data."""
-    answers = {"get": [Pieces(ITEM[:place], ITEM[place:]), b"END\r\n"]}
     with_cas = ITEM.replace(b"13\r\n", b"13 7\r\n", 1)
-    answers["gets"] = [
-        Pieces(
-            with_cas[: place + 2 if place > 13 else place], with_cas[place + 2 if place > 13 else place :]
-        ),
-        b"END\r\n",
-    ]
+    # the unique value makes the line longer by two octets
+    later = place + 2 if place > PLACES["before-the-length-ends"] else place
+    answers: dict[str, Answers] = {
+        "get": [Pieces(ITEM[:place], ITEM[place:]), b"END\r\n"],
+        "gets": [Pieces(with_cas[:later], with_cas[later:]), b"END\r\n"],
+    }
 
     exchange = client.run_with_script(Manners(answers=answers), get(b"key"), get(b"other"))
 

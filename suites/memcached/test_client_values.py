@@ -20,7 +20,7 @@ TRAPS = {
     "item": b"\r\nEND\r\nVALUE x 0 1\r\nx\r\n",
     "error": b"SERVER_ERROR out of memory\r\n",
     "stored": b"STORED\r\n",
-    "command": b"\r\nflush_all\r\n",
+    "command": b"\r\ndelete x\r\n",
     "nul": b"\0" * 10,
     "every-octet": bytes(range(256)),
     "digits": b"12345",
