@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.bench.record import Benchmarks, merged, write
+from lab.bench.report.charts import charts
 from lab.bench.report.document import which_server
 from lab.bench.report.pages import write_report
 from lab.bench.target import Series
@@ -109,6 +110,19 @@ def test_the_same_results_give_the_same_drawings(benchmarks: Benchmarks, tmp_pat
         write_report(benchmarks, tmp_path / name)
     for path in sorted((tmp_path / "one").glob("*.*")):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_panels_stand_in_order_however_they_were_measured() -> None:
+    """A run measured in pieces: few connections before many."""
+    pieces = merged(
+        record(*(series("poll", ten(5), connections=count) for count in (1, 1000))),
+        record(*(series("poll", ten(5), connections=count) for count in (10, 100))),
+    )
+    protocol = pieces.protocols["chat"]
+    (chart,) = charts(protocol, protocol.targets["native"], ())
+    assert [words for words, _ in chart.panels] == [
+        *("1 connection", "10 connections", "100 connections", "1000 connections"),
+    ]
 
 
 def test_the_answer_is_made_from_the_figures(benchmarks: Benchmarks) -> None:

@@ -226,7 +226,7 @@ def charts(record: ProtocolRecord, measurement: Measurement, host: Sequence[str]
                     title=kind.title,
                     form=kind.form,
                     note=kind.note,
-                    panels=tuple((words, tuple(some)) for words, some in panels.items()),
+                    panels=_in_order(kind, panels),
                     quantity=QUANTITIES[kind.quantities[0]],
                     architectures={
                         server.name: "limit" if server.name == record.limit else server.architecture
@@ -239,6 +239,18 @@ def charts(record: ProtocolRecord, measurement: Measurement, host: Sequence[str]
                 )
             )
     return made
+
+
+def _in_order(
+    kind: _Kind, panels: Mapping[str, Sequence[Figure]]
+) -> tuple[tuple[str, tuple[Figure, ...]], ...]:
+    """Panels by quantity, then by what distinguishes their cells, however the pieces of a run were measured."""
+
+    def place(item: tuple[str, Sequence[Figure]]) -> tuple[int, int, int, int]:
+        quantity, connections, depth, idle, _ = item[1][0].series.cell
+        return kind.quantities.index(quantity), connections, depth, idle
+
+    return tuple((words, tuple(some)) for words, some in sorted(panels.items(), key=place))
 
 
 def _vary(along: Callable[[Cell], float], panels: Mapping[str, Sequence[Figure]]) -> bool:
