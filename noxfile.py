@@ -77,9 +77,17 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def arm(session: nox.Session) -> None:
-    """Run the tests that need the Erle board (armv7 under qemu-user)."""
+    """Judge servers on the Erle board (armv7 under qemu-user) and here, then run the tests that need it."""
     prepare(session)
+    failed = None
+    if not session.posargs:
+        try:
+            erle(session, "run", "--on", "erle", "--jobs", "3")
+        except CommandFailed as error:
+            failed = error
     session.run("python", "-m", "pytest", "-m", "arm", *session.posargs)
+    if failed:
+        session.error(f"conformance on the board: {failed}")
 
 
 @nox.session
