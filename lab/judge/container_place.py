@@ -27,7 +27,6 @@ _USAGE = (
     'cat /proc/[0-9]*/stat 2>/dev/null; echo =; for pid in "$@"; do set -- /proc/"$pid"/fd/*; '
     'read -r _ pages _ < /proc/"$pid"/statm && echo "$# $pages"; done 2>/dev/null'
 )
-_TICKS = 100  # USER_HZ, which Linux gives user space on every architecture that an engine runs on
 
 
 class InContainer:
@@ -43,6 +42,8 @@ class InContainer:
 
     bind = "0.0.0.0"  # noqa: S104 - inside the container; nothing of it is published
     python = "python3"
+    # an emulated interpreter starts slowly, and several may start at once on one processor
+    start_seconds = 90.0
 
     def __init__(self, service: Service, probe: int) -> None:
         self.name = service.name
@@ -74,7 +75,7 @@ class InContainer:
             found,
             sum(map(int, told[1::2])) * resource.getpagesize(),
             sum(map(int, told[::2])),
-            sum(table[each][2] for each in found) / _TICKS,
+            sum(table[each][1] == "R" for each in found),
         )
 
     def signal(self, pid: int, number: signal.Signals) -> None:

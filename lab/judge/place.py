@@ -15,19 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-#: A process as /proc tells of it: its parent, its state's letter, and the CPU time that it has used, in clock ticks.
-_Stat = tuple[int, str, int]
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
+#: A process as /proc tells of it: its parent, and its state's letter.
+_Stat = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a server's processes use: `resident` and `descriptors` are sums over all of them, `cpu` is in seconds."""
+    """What a server's processes use, summed over all of them.
+
+    Attributes:
+        resident: octets of memory.
+        running: how many of them are at work, or would be if a processor were free, and do not wait.
+    """
 
     processes: tuple[int, ...]
     resident: int
     descriptors: int
-    cpu: float
+    running: int
 
 
 class Place(Protocol):
@@ -41,6 +45,8 @@ class Place(Protocol):
     address: str
     #: What `python` at the beginning of a command stands for there.
     python: str
+    #: Seconds within which a server has to have started.
+    start_seconds: float
 
     def argv(self, command: Sequence[str], *, descriptors: int | None = None) -> tuple[str, ...]:
         """The command that starts a server there, with no more file descriptors a process than given.
@@ -82,6 +88,7 @@ class Here:
     bind = "127.0.0.1"
     address = "127.0.0.1"
     python = sys.executable
+    start_seconds = 20.0
 
     def argv(self, command: Sequence[str], *, descriptors: int | None = None) -> tuple[str, ...]:
         """The command behind the launcher."""
@@ -101,7 +108,7 @@ class Here:
                 descriptors += sum(1 for _ in Path(f"/proc/{each}/fd").iterdir())
                 pages = Path(f"/proc/{each}/statm").read_text(encoding="ascii").split()[1]
                 resident += int(pages) * resource.getpagesize()
-        return Usage(found, resident, descriptors, sum(table[each][2] for each in found) / _TICKS)
+        return Usage(found, resident, descriptors, sum(table[each][1] == "R" for each in found))
 
     def signal(self, pid: int, number: signal.Signals) -> None:
         """Send it."""
@@ -114,9 +121,9 @@ class Here:
 
 
 def parse_stat(text: str) -> _Stat:
-    """Parent, state and CPU ticks from the text of /proc/PID/stat (proc(5)); the name there may hold anything."""
+    """Parent and state from the text of /proc/PID/stat (proc(5)); the name there may hold anything."""
     fields = text.rpartition(")")[2].split()
-    return int(fields[1]), fields[0], int(fields[11]) + int(fields[12])
+    return int(fields[1]), fields[0]
 
 
 def family(pid: int, table: dict[int, _Stat]) -> tuple[int, ...]:
@@ -129,9 +136,7 @@ def family(pid: int, table: dict[int, _Stat]) -> tuple[int, ...]:
         raise ProcessLookupError(pid)
     found = [pid]
     for each in found:
-        found += [
-            child for child, (parent, state, _) in table.items() if parent == each and state not in "ZX"
-        ]
+        found += [child for child, (parent, state) in table.items() if parent == each and state not in "ZX"]
     return tuple(found)
 
 

@@ -24,7 +24,7 @@ from lab.judge.place import HERE, Place
 from lab.judge.verdict import Blocked
 from lab.wire.endpoint import Endpoint
 
-START_TIMEOUT = 20.0
+START_TIMEOUT = HERE.start_seconds
 STOP_TIMEOUT = 5.0
 ANSWER_LIMIT = 64 * 1024 * 1024
 
@@ -287,9 +287,9 @@ class ServerSubject:
         command = self.place.argv(self.implementation.argv(self.place.python), descriptors=self._descriptors)
         process = Process(command, name=self.implementation.name)
         try:
-            pid = process.read_line(START_TIMEOUT)["pid"]
+            pid = process.read_line(self.place.start_seconds)["pid"]
             process.write_line(self._configuration)
-            ready = process.read_line(START_TIMEOUT).get("ready")
+            ready = process.read_line(self.place.start_seconds).get("ready")
         except (Overran, Blocked, KeyError) as error:
             process.kill()
             message = f"the server did not start: {error}"

@@ -193,7 +193,7 @@ class AnswersOverlong(Conversation):
         return super().before_the_end([*said, UNKNOWN])
 
 
-@breaks("lancelot-5-answers-before-overlong")
+@breaks("lancelot-5-answers-before-overlong", "lancelot-5-answers-not-lost-by-reset")
 class DropsAnswers(Conversation):
     """When a question is too long the answers before it are dropped."""
 

@@ -44,16 +44,6 @@ class HoardsAnswers(Worker):
         connection.pending = connection.pending[taken:]
 
 
-@breaks("lancelot-5-answers-not-lost-by-reset")
-class ClosesAtOnce(Worker):
-    """A conversation that is over is closed at once, whatever comes; the reset overtakes the answers."""
-
-    def overlong(self, connection: Connection) -> None:
-        """Reset."""
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.drop(connection)
-
-
 @breaks("lancelot-6-half-close-answered")
 class DropsAtEnd(Worker):
     """A segment that the end of the stream follows is not answered."""
@@ -133,14 +123,13 @@ class ForgetsWaiting(Worker):
 
 @breaks("lancelot-7-whole-answers")
 class CutsAnswers(Worker):
-    """The last answer at the end is sent by half."""
+    """At the end clients are sent the beginning of an answer."""
 
-    def hear(self, connection: Connection, octets: bytes) -> None:
-        """Answer by half where the end was asked for."""
-        said = connection.conversation.take(octets)
-        self.send(connection, said[:-3] if self.stopping_until is not None else said)
-        if connection.conversation.over:
-            self.overlong(connection)
+    def stop(self) -> None:
+        """Begin an answer, and end."""
+        super().stop()
+        for connection in [*self.connections]:
+            self.send(connection, b"My name is")
 
 
 @breaks("lancelot-7-exit-status")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.judge.marks import clause, cuts, role
+from lab.judge.properties import in_profile
 from lab.wire.segmentation import Segmentation
 from lab.wire.stream import Ended
 from suites.lancelot import model

@@ -16,6 +16,7 @@ from hypothesis import given
 from lab.judge.catalogue import Implementation, load_catalogue
 from lab.judge.evidence import Evidence
 from lab.judge.marks import clause, cuts, needs, role
+from lab.judge.properties import in_profile
 from lab.judge.selection import Selection
 from lab.stack.engine import EngineMissing, find_engine
 from lab.wire.authority import Authority
@@ -36,7 +37,6 @@ from suites.smtp.generated import (
     conversations,
 )
 from suites.smtp.mailhost import Mailhost, ReferenceHost, SubjectHost
-from suites.smtp.properties import in_profile
 from suites.smtp.subjects import Server
 
 FOCI = {"order": ORDER, "paths": PATHS, "contents": CONTENTS, "sizes": SIZES}

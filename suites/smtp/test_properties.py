@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.judge.properties import in_profile
 from lab.wire.segmentation import Segmentation
 from lab.wire.transcript import Transcript
 from suites.smtp.conversation import Conversation
 from suites.smtp.message import message, stuff, unstuff
 from suites.smtp.model import bodies, octets, segmentations
-from suites.smtp.properties import in_profile
 from suites.smtp.replies import parse_reply
 from suites.smtp.subjects import Client, Server
 
