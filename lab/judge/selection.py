@@ -102,7 +102,7 @@ def read_selection(config: pytest.Config) -> Selection:
     catalogue = load_catalogue(Path(other) if other else root / "implementations" / "catalogue.toml")
     references = tuple(suite.reference for suite in suites.values() if suite.reference is not None)
     peers: Peers = config.getoption("--peers")
-    visitors = _visitors(config, tuple(suites))
+    visitors = _visitors(config, _asked(config, suites))
     rows = visitors or catalogue
     for row in (*rows, *references):
         if row.protocol in suites:
@@ -183,6 +183,18 @@ def _check_clauses(suites: dict[str, Suite], clauses: list[str]) -> None:
     for name in clauses:
         if name not in known:
             raise unknown("clause", name, sorted(known))
+
+
+def _asked(config: pytest.Config, suites: dict[str, Suite]) -> tuple[str, ...]:
+    """The protocols whose suites pytest was told to collect from."""
+    paths = [(config.invocation_params.dir / word.partition("::")[0]).resolve() for word in config.args]
+
+    def covers(directory: Path) -> bool:
+        return any(
+            path == directory or path in directory.parents or directory in path.parents for path in paths
+        )
+
+    return tuple(name for name, suite in suites.items() if covers(suite.directory.resolve()))
 
 
 def _visitors(config: pytest.Config, protocols: tuple[str, ...]) -> tuple[Implementation, ...]:
