@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import time
+from collections import deque
 from typing import Protocol
 
 from implementations.lancelot.event_loop import EXHAUSTED, FEW, LINGER, MANY, RETRY
@@ -67,12 +68,14 @@ class Visitors:
             _shut(connection, how)
 
 
-def hang_up_when_asked(signals: Signals, visitors: Visitors, grace: float) -> None:
+def hang_up_when_asked(signals: Signals, entrance: Entrance | None, visitors: Visitors, grace: float) -> None:
     """For a main thread that serves clients itself: have SIGTERM end the connections, by force after `grace` seconds."""
 
     def stop() -> None:
         signal.signal(signal.SIGALRM, lambda _number, _frame: visitors.cut())
         signal.setitimer(signal.ITIMER_REAL, grace)
+        if entrance is not None:
+            entrance.close()
         visitors.hang_up()
 
     signals.on_stop = stop
@@ -85,16 +88,48 @@ def _shut(connection: socket.socket, how: int) -> None:
         connection.shutdown(how)
 
 
-class Door:
-    """Where one worker waits for its next client; several may share the listening socket."""
+class Entrance:
+    """The listening socket of one process, for all its workers."""
 
-    def __init__(self, listener: socket.socket, stop: Stop) -> None:
+    def __init__(self, listener: socket.socket) -> None:
         listener.settimeout(0)
-        self._listener = listener
+        self.listener = listener
+        self._waiting: deque[socket.socket] = deque()
+        self._closed = False
+
+    def accept(self) -> socket.socket:
+        """The next client. Raises OSError, and BlockingIOError when nobody waits."""
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            pass
+        try:
+            return self.listener.accept()[0]
+        except OSError as error:
+            if self._closed:
+                raise BlockingIOError from error
+            raise
+
+    def close(self) -> None:
+        """Take in everybody who waits, for the workers to serve, and nobody else any more."""
+        if self._closed:
+            return
+        self._closed = True
+        with contextlib.suppress(OSError):  # nobody waits, or there are no descriptors left
+            while True:
+                self._waiting.append(self.listener.accept()[0])
+        self.listener.close()
+
+
+class Door:
+    """Where one worker waits for its next client."""
+
+    def __init__(self, entrance: Entrance, stop: Stop) -> None:
+        self._entrance = entrance
         self._stop = stop
         self._poller = select.epoll()
         # Exclusive: a new client wakes one of the waiting workers and not all of them.
-        self._poller.register(listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        self._poller.register(entrance.listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
         self._poller.register(stop, select.EPOLLIN)
 
     def next(self) -> socket.socket | None:
@@ -102,7 +137,7 @@ class Door:
         while True:
             stopping = self._stop.stop_asked()
             try:
-                connection, _ = self._listener.accept()
+                connection = self._entrance.accept()
             except BlockingIOError:
                 if stopping:
                     return None

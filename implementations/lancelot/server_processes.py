@@ -21,8 +21,7 @@ def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
     """Serve until asked to stop: each worker is a server for one client at a time."""
     listener.settimeout(0)  # before the workers share it
     workers = Workers(lambda _number, own: server_simple.serve(listener, own, options), signals)
-    workers.supervise(options.workers, options.grace)
-    listener.close()
+    workers.supervise(options.workers, options.grace, listener.close)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

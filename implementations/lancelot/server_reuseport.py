@@ -41,10 +41,11 @@ def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
                 poller, mine, own, wait=endless(poller), units_per_second=1, grace=options.grace, edges=EDGES
             ).run()
 
-    workers = Workers(work, signals)
-    workers.supervise(options.workers, options.grace)
-    for each in listeners:
-        each.close()
+    def close() -> None:
+        for each in listeners:
+            each.close()
+
+    Workers(work, signals).supervise(options.workers, options.grace, close)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

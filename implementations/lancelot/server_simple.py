@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import sys
 
-from implementations.lancelot.blocking import Door, Visitors, attend, hang_up_when_asked
+from implementations.lancelot.blocking import Door, Entrance, Visitors, attend, hang_up_when_asked
 from implementations.lancelot.command_line import Options, Server, add_patience, main
 from implementations.lancelot.signals import Signals
 
@@ -16,12 +16,12 @@ from implementations.lancelot.signals import Signals
 def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
     """Serve until asked to stop."""
     visitors = Visitors()
-    hang_up_when_asked(signals, visitors, options.grace)
-    door = Door(listener, signals)
+    entrance = Entrance(listener)
+    door = Door(entrance, signals)
+    hang_up_when_asked(signals, entrance, visitors, options.grace)
     while (connection := door.next()) is not None:
         attend(connection, visitors, options.patience)
     door.close()
-    listener.close()
 
 
 SERVER = Server("server_simple", "Serve Lancelot to one client at a time.", serve, add_patience)

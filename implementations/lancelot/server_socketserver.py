@@ -80,6 +80,7 @@ class Listening(socketserver.TCPServer):
         deadline = time.monotonic() + RETRY  # for descriptors that have run out
         while poller.poll(0) and time.monotonic() < deadline:
             self.handle_request()
+        self.socket.close()
         self.end()
 
     def end(self) -> None:
@@ -117,10 +118,11 @@ class ForkingServer(socketserver.ForkingMixIn, Listening):
         """Serve, in the child."""
         self.signals.renew()
         self.signals.on_hangup.clear()
+        self.socket.close()
         os.close(self._lifeline_end)
         # A description of the pipe that is not shared with the other children, as it names whom to signal.
         self.signals.hang_on(os.open(f"/proc/self/fd/{self._lifeline}", os.O_RDONLY | os.O_NONBLOCK))
-        hang_up_when_asked(self.signals, self.visitors, self.options.grace)
+        hang_up_when_asked(self.signals, None, self.visitors, self.options.grace)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         super().finish_request(request, client_address)
 

@@ -14,8 +14,8 @@ import threading
 import time
 from collections import deque
 
-from implementations.lancelot.blocking import Door, Visitors, attend
-from implementations.lancelot.command_line import Options, Server, add_patience, add_workers, main
+from implementations.lancelot.blocking import Door, Entrance, Visitors, attend
+from implementations.lancelot.command_line import Options, Server, add_patience, add_workers, explain, main
 from implementations.lancelot.event_loop import RETRY
 from implementations.lancelot.signals import Signals
 
@@ -48,7 +48,7 @@ class Workers:
     """The threads. One that dies of a defect is replaced, so that it costs its client and no more."""
 
     def __init__(self, listener: socket.socket, signals: Signals, options: Options) -> None:
-        self._listener = listener
+        self._entrance = Entrance(listener)
         self._signals = signals
         self._patience = options.patience
         self._halt = Halt()
@@ -69,16 +69,18 @@ class Workers:
 
     def _start_missing(self) -> None:
         while self._missing:
-            thread = threading.Thread(target=self._work, daemon=True)
             try:
+                door = Door(self._entrance, self._halt)
+                thread = threading.Thread(target=self._work, args=(door,), daemon=True)
                 thread.start()
-            except RuntimeError as error:  # the system gives no more of them
-                log.warning("a worker is missing: %s", error)
+            except (RuntimeError, OSError) as error:  # no more threads, no descriptor left
+                log.warning("a worker is missing: %s", explain(error))
                 return
             self._threads.add(thread)
             self._missing -= 1
 
     def _stop(self, grace: float) -> None:
+        self._entrance.close()
         self._visitors.hang_up()
         self._halt.ask()
         deadline = time.monotonic() + grace
@@ -90,8 +92,7 @@ class Workers:
         for thread in self._threads:
             thread.join(1)
 
-    def _work(self) -> None:
-        door = Door(self._listener, self._halt)
+    def _work(self, door: Door) -> None:
         try:
             while (connection := door.next()) is not None:
                 attend(connection, self._visitors, self._patience)
@@ -106,7 +107,6 @@ class Workers:
 def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
     """Serve until asked to stop."""
     Workers(listener, signals, options).supervise(options.grace)
-    listener.close()
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -39,14 +39,18 @@ class Workers:
         self._running: dict[int, _Worker] = {}
         self._due: dict[int, float] = {}
 
-    def supervise(self, number: int, grace: float) -> None:
-        """Keep so many workers running until asked to stop; then give them `grace` seconds."""
+    def supervise(self, number: int, grace: float, close: Callable[[], None]) -> None:
+        """Keep so many workers running until asked to stop; then give them `grace` seconds.
+
+        `close` ends what the parent itself has open: or the kernel would go on to take clients in that nobody serves.
+        """
         self._signals.on_hangup.append(lambda: self._tell(signal.SIGHUP))
         self._due = dict.fromkeys(range(number), 0.0)
         while not self._signals.stopping:
             self._start_due()
             self._signals.wait(self._until_next())
             self._reap()
+        close()
         self._tell(signal.SIGTERM)
         deadline = time.monotonic() + grace + MARGIN
         while self._running and (left := deadline - time.monotonic()) > 0:
