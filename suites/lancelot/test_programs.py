@@ -277,12 +277,13 @@ def test_thread_that_died_is_replaced() -> None:
         text=True,
         start_new_session=True,
     )
-    endpoint = endpoint_in(first_line(process))
+    try:
+        endpoint = endpoint_in(first_line(process))
+        answers = [ask(endpoint), ask(endpoint)]
+    finally:
+        process.terminate()
+        ran = finish("server_threads", process)
 
-    answers = [ask(endpoint), ask(endpoint)]
-
-    process.terminate()
-    ran = finish("server_threads", process)
     assert answers == [b"", ANSWER]
     assert ran.status == 0
     assert "RuntimeError: a defect" in ran.complaint
