@@ -23,8 +23,9 @@ FILE: Final = "baseline.json"
 #: The load of the baseline, and in how many processes each server is counted.
 CELL: Final = Cell(connections=10)
 REPEATS: Final = 3
-#: How much the instructions may differ, by architecture: what threads execute depends on when they get their turn.
-ALLOWED: Final = {"threads": 0.05}
+#: How much the instructions may differ, by architecture: what threads execute depends on when they get their turn, and what a
+#: process for each connection executes on when the one before is reaped (up to 2.6 % was seen).
+ALLOWED: Final = {"threads": 0.05, "processes": 0.05}
 USUALLY_ALLOWED: Final = 0.01
 #: How much the system calls may differ: one call more for each question is a fifth or more, and one more for a few questions is
 #: how an event loop found them.
