@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from implementations.memcached import base64_keys
-from implementations.memcached.numbers import signed32, unsigned32, unsigned64
+from implementations.memcached.numbers import client_flags, signed32, unsigned64
 
 BAD_FORMAT = b"CLIENT_ERROR bad command line format\r\n"
 OPAQUE_TOO_LONG = b"CLIENT_ERROR opaque token too long\r\n"
@@ -111,7 +111,7 @@ def _take(flags: Flags, word: bytes) -> bytes | None:  # noqa: C901, PLR0912 - o
         case b"C":
             number = flags.cas = unsigned64(token)
         case b"F":
-            problem, number = b"", unsigned32(token)
+            problem, number = b"", client_flags(token)
             flags.client_flags = number or 0
         case b"J":
             problem, number = b"CLIENT_ERROR invalid numeric initial value\r\n", unsigned64(token)

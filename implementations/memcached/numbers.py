@@ -56,6 +56,12 @@ def unsigned32(word: bytes) -> int | None:
     return None if number is None else number & _BITS_32
 
 
+def client_flags(word: bytes) -> int | None:
+    """Flags of 32 bits. memcached loses what is beyond them; here such flags are refused, as nobody would get them back."""
+    number = unsigned64(word)
+    return None if number is None or number > _BITS_32 else number
+
+
 def _magnitude(digits: bytes) -> int:
     # Python refuses to read thousands of digits; so many, without zeros before them, are beyond 64 bits anyway.
     return int(digits.lstrip(b"0")[:21] or b"0")

@@ -47,6 +47,7 @@ class Peer(asyncio.BufferedProtocol):
 
     def __init__(self, office: Office) -> None:
         self._office = office
+        self._cache = office.cache
         self._buffer = office.buffer
         self._conversation = Conversation(office.cache)
         self._transport: asyncio.Transport
@@ -84,10 +85,16 @@ class Peer(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Answer what has come."""
-        cache = self._office.cache
+        cache, conversation = self._cache, self._conversation
         cache.tick()
-        cache.counters.bytes_read += nbytes
-        self._send(self._conversation.receive(bytes(self._buffer[:nbytes])))
+        answer = conversation.receive(bytes(self._buffer[:nbytes]))
+        counters = cache.counters
+        counters.bytes_read += nbytes
+        if conversation.more or conversation.closing:
+            self._send(answer)
+        elif answer:
+            counters.bytes_written += len(answer)
+            self._transport.write(answer)
 
     def _send(self, answer: bytes) -> None:
         if answer:

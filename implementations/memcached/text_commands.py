@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from implementations.memcached import changes
 from implementations.memcached.changes import Mode, Outcome
 from implementations.memcached.effects import Block, Close, Effect, Parts, Swallow
-from implementations.memcached.numbers import signed32, unsigned32, unsigned64
+from implementations.memcached.numbers import client_flags, signed32, unsigned32, unsigned64
 from implementations.memcached.stats import stats
 from implementations.memcached.storage import END, KEY_MAX, Cache, Item
 
@@ -150,7 +150,7 @@ def _get_and_touch(cache: Cache, words: Words, *, with_cas: bool) -> Effect:
 def _storage(mode: Mode) -> Handler:
     def begin(cache: Cache, words: Words) -> Effect:
         key = words[1]
-        flags, expiration, length = unsigned32(words[2]), signed32(words[3]), signed32(words[4])
+        flags, expiration, length = client_flags(words[2]), signed32(words[3]), signed32(words[4])
         cas = unsigned64(words[5]) if mode is Mode.CAS else 0
         if (
             len(key) > KEY_MAX
