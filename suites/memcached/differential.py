@@ -22,7 +22,8 @@ from lab.wire.endpoint import Endpoint
 from suites.memcached.exclusions import SECONDS_APART
 from suites.memcached.exemplar_meta import Session
 from suites.memcached.exemplar_store import Store
-from suites.memcached.model import COMMANDS, Command
+from suites.memcached.model import Command
+from suites.memcached.model_families import COMMANDS
 
 ANSWER_TIMEOUT = 5.0
 MARK = b"mg mark k O\r\n"

@@ -17,12 +17,14 @@ from suites.memcached import (
     mutants_client,
     mutants_server_auth,
     mutants_server_meta,
+    mutants_server_storage,
     mutants_server_text,
 )
 from suites.memcached.exemplar_auth import Guard
 from suites.memcached.exemplar_store import Store
 
 MUTANTS: tuple[Mutant, ...] = (
+    *mutants_server_storage.breaks.mutants,
     *mutants_server_text.breaks.mutants,
     *mutants_server_meta.breaks.mutants,
     *mutants_server_auth.breaks.mutants,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lab.judge.mutant import Breeder
-from suites.memcached.exemplar_meta import Meta, Session
+from suites.memcached.exemplar_meta import Session
+from suites.memcached.exemplar_meta_flags import Meta
 from suites.memcached.exemplar_store import Item
 
 breaks = Breeder("server")
