@@ -78,14 +78,16 @@ def differ_by_place(rows: list[Row]) -> list[Row]:
     """The rows of other places whose verdict is not the one that the same case gave on this machine.
 
     Each then is an unexpected one, and its reason begins with both verdicts. A case that only one of the places was
-    asked, or could be asked, is no difference.
+    asked, or that could not be asked, or did not repeat, is no difference (the last two are unexpected anyway).
     """
     here = {(row["implementation"], row["case"], row["cut"]): row for row in rows if not row["place"]}
     found: list[Row] = []
     for row in rows:
         name = row["implementation"].removesuffix(f"@{row['place']}")
         twin = here.get((name, row["case"], row["cut"])) if row["place"] else None
-        if twin is not None and twin["verdict"] != row["verdict"]:
+        if twin is None or {twin["verdict"], row["verdict"]} & {Verdict.BLOCKED, Verdict.FLAKY}:
+            continue
+        if twin["verdict"] != row["verdict"]:
             row["reason"] = (
                 f"differs by place: {twin['verdict']} here, {row['verdict']} on {row['place']}; "
                 f"{row['reason'] or twin['reason']}"

@@ -64,6 +64,8 @@ def test_verdicts_without_a_twin_do_not_differ() -> None:
         row("a@erle", "erle", "pass"),
         row("a@erle", "erle", "fail", case="p.server.d"),
         row("b@erle", "erle", "fail"),
+        row("c", "", "pass"),
+        row("c@erle", "erle", "blocked"),
     ]
 
     assert differ_by_place(rows) == []
