@@ -10,6 +10,7 @@ import json
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -82,6 +83,7 @@ class Transcript:
         if self._spool is None:
             # the spool lives as long as the transcript: no block can own it
             self._spool = tempfile.TemporaryFile(prefix="erle-transcript-")  # noqa: SIM115
+            weakref.finalize(self, self._spool.close)
         offset = self._spool.seek(0, 2)
         self._spool.write(data)
         return _Spooled(offset, len(data))

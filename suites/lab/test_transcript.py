@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import tempfile
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -67,6 +70,29 @@ def test_what_comes_after_the_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -
     talk.record("server", "data", b"more than ten octets")
 
     assert [event.data for event in talk.events()] == [b"short"]
+
+
+def test_a_forgotten_transcript_closes_its_spool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transcript that nobody closes leaves no open file behind, also where a cycle holds it."""
+    monkeypatch.setattr(module, "MEMORY_LIMIT", 10)
+    opened: list[IO[bytes]] = []
+    make = tempfile.TemporaryFile
+
+    def remember(*, prefix: str) -> IO[bytes]:
+        opened.append(make(prefix=prefix))
+        return opened[-1]
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", remember)
+    cycle: list[object] = [Transcript()]
+    cycle.append(cycle)
+    assert isinstance(cycle[0], Transcript)
+    cycle[0].record("client", "data", b"more than ten octets")
+    assert [file.closed for file in opened] == [False]
+
+    del cycle
+    gc.collect()
+
+    assert [file.closed for file in opened] == [True]
 
 
 def test_long_data_is_folded_with_its_digest(tmp_path: Path) -> None:
