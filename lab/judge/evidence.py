@@ -55,6 +55,7 @@ class Evidence:
         return names
 
     def close(self) -> None:
-        """Let go of what the transcripts hold outside memory."""
+        """Let go of the transcripts: thousands of cases would hold theirs until the run ends."""
         for transcript in self._transcripts:
             transcript.close()
+        self._transcripts.clear()

@@ -6,6 +6,7 @@ top-level ``conftest.py``, so that pytest by hand gives the verdicts of ``erle r
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -126,6 +127,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[ASKED] = frozenset(suite.protocol for item in kept if (suite := _asking(item, selection)))
     config.hook.pytest_deselected(items=dropped)
     items[:] = sorted(kept, key=_control_order)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the garbage collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _asking(item: pytest.Item, selection: Selection) -> Suite | None:
