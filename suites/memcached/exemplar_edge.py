@@ -24,7 +24,16 @@ from suites.memcached.exemplar_framing import Framing
 from suites.memcached.exemplar_meta import Session
 from suites.memcached.exemplar_store import Store
 
-FEATURES: Final = ("meta", "udp", "authentication", "flush-delay", "verbosity", "memory-limit", "noreply")
+FEATURES: Final = (
+    "meta",
+    "udp",
+    "authentication",
+    "flush-delay",
+    "verbosity",
+    "memory-limit",
+    "noreply",
+    "settled-mistakes",
+)
 RECEIVE_SIZE: Final = 1 << 16
 HEADER: Final = struct.Struct("!HHHH")
 #: As memcached cuts answers: a datagram with its frame header fits into a packet of Ethernet.

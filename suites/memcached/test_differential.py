@@ -37,6 +37,10 @@ BATCH = 60
 #: Conversations of each family in profile ``quick``: together well over 20,000 commands a server.
 CONVERSATIONS = 40
 
+#: What memcached answers to these is not the same in every run (it may depend on where its reads end): it is asked in
+#: profile ``deep`` only, and in ``quick`` the model alone stands for it.
+VARYING = frozenset({"mistakes"})
+
 Agree = Callable[[str], int]
 
 
@@ -85,7 +89,8 @@ def agree(server: Server, standard: list[Player], profile: str) -> Agree:
 
     def agreed(family: str) -> int:
         under_test = Player(server.host.name, server.own().endpoint())
-        return search(Table([*standard, under_test], now), family, profile)
+        beside = [] if profile == "quick" and family in VARYING else standard
+        return search(Table([*beside, under_test], now), family, profile)
 
     return agreed
 
@@ -143,7 +148,7 @@ def test_all_commands_mixed_are_answered_alike(agree: Agree) -> None:
 
 
 @role("server")
-@needs("meta", "noreply")
+@needs("meta", "noreply", "settled-mistakes")
 @cuts("whole")
 @long_search
 @clause(
