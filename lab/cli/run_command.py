@@ -134,6 +134,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         words += ["-n", str(jobs), "--dist", "worksteal"]
     if on:
         suites = tuple(suite for suite in suites if suite.places)
+        if not suites:
+            raise LabError(f"nothing that was asked for can be started on {on}", remedy="erle run --help")
     return _Front(
         suites, words, peers=peers, place=on, jobs=jobs, yes=yes or bool(os.environ.get("CI"))
     ).run()
