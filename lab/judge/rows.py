@@ -47,7 +47,8 @@ class Row(TypedDict):
 def merge_attempts(attempts: list[Row]) -> Row:
     """The row that stands for all attempts at one case; different verdicts make it *flaky*.
 
-    The last attempt's row is kept, with every attempt's transcripts.
+    The last attempt's row is kept, with every attempt's transcripts. Where it is *blocked* the question could not be put
+    again, and blocked it stays.
     """
     final: Row = {**attempts[-1]}
     if len(attempts) == 1:
@@ -55,7 +56,7 @@ def merge_attempts(attempts: list[Row]) -> Row:
     final["transcripts"] = [name for attempt in attempts for name in attempt["transcripts"]]
     failed = sum(attempt["verdict"] != Verdict.PASS for attempt in attempts)
     final["attempts"] = f"{failed}/{len(attempts)}"
-    if len({attempt["verdict"] for attempt in attempts}) > 1:
+    if len({attempt["verdict"] for attempt in attempts}) > 1 and final["verdict"] != Verdict.BLOCKED:
         final["verdict"] = Verdict.FLAKY
         final["reason"] = next(
             attempt["reason"] for attempt in attempts if attempt["verdict"] != Verdict.PASS

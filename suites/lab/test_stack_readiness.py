@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,8 @@ def server(talk: Talk) -> Iterator[tuple[str, int]]:
                     connection, _peer = listener.accept()
                 except TimeoutError:
                     continue
-                with connection:
+                # who asks leaves as soon as the answer is there
+                with connection, suppress(BrokenPipeError, ConnectionResetError):
                     talk(connection)
 
         thread = threading.Thread(target=serve)
