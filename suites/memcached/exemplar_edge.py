@@ -32,7 +32,7 @@ FEATURES: Final = (
     "verbosity",
     "memory-limit",
     "noreply",
-    "settled-mistakes",
+    "repeatable",
 )
 RECEIVE_SIZE: Final = 1 << 16
 HEADER: Final = struct.Struct("!HHHH")
