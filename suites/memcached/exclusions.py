@@ -106,7 +106,8 @@ EXCLUSIONS: Final = (
     ),
     Exclusion(
         "minus-behind-a-large-number",
-        "A number of 2^63 or more is refused where a minus stands in the memory behind it.",
+        "A stored number of 2^63 or more is refused where a minus stands in the memory behind it, up to the next NUL: "
+        "arithmetic on such a number is left out.",
         None,
     ),
 )

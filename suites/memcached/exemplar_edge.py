@@ -32,7 +32,7 @@ FEATURES: Final = (
     "verbosity",
     "memory-limit",
     "noreply",
-    "repeatable",
+    "numbers-from-2-63",
 )
 RECEIVE_SIZE: Final = 1 << 16
 HEADER: Final = struct.Struct("!HHHH")

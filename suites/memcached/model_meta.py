@@ -6,6 +6,7 @@ Knows the flags and their tokens. Must not know any server.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from hypothesis import strategies as st
@@ -150,4 +151,5 @@ def meta_delete(draw: st.DrawFn) -> Command:
 def meta_arithmetic(draw: st.DrawFn) -> Command:
     """``ma``."""
     key = draw(FEW_KEYS)
-    return command("ma", b"mn\r\nma ", key, *_line(draw(ARITHMETIC_WORDS), draw(_cas_flag(key))))
+    line = command("ma", b"mn\r\nma ", key, *_line(draw(ARITHMETIC_WORDS), draw(_cas_flag(key))))
+    return replace(line, reads=key)

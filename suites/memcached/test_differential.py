@@ -37,10 +37,6 @@ BATCH = 60
 #: Conversations of each family in profile ``quick``: together well over 20,000 commands a server.
 CONVERSATIONS = 40
 
-#: What memcached answers to these is not the same in every run (now and then it takes a number for none): it is asked in
-#: profile ``deep`` only, and in ``quick`` the model alone stands for it.
-VARYING = frozenset({"arithmetic", "meta", "mixed", "mistakes"})
-
 Agree = Callable[[str], int]
 
 
@@ -89,8 +85,7 @@ def agree(server: Server, standard: list[Player], profile: str) -> Agree:
 
     def agreed(family: str) -> int:
         under_test = Player(server.host.name, server.own().endpoint())
-        beside = [] if profile == "quick" and family in VARYING else standard
-        return search(Table([*beside, under_test], now), family, profile)
+        return search(Table([*standard, under_test], now), family, profile)
 
     return agreed
 
@@ -114,7 +109,7 @@ def test_storage_is_answered_alike(agree: Agree) -> None:
 
 
 @role("server")
-@needs("meta", "noreply", "repeatable")
+@needs("meta", "noreply")
 @cuts("whole")
 @long_search
 @clause(
@@ -128,7 +123,7 @@ def test_arithmetic_touch_and_delete_are_answered_alike(agree: Agree) -> None:
 
 
 @role("server")
-@needs("meta", "noreply", "repeatable")
+@needs("meta", "noreply")
 @cuts("whole")
 @long_search
 @clause("memcached-meta-commands-common-syntax", "memcached-meta-commands-flags-in-order")
@@ -138,7 +133,7 @@ def test_meta_commands_are_answered_alike(agree: Agree) -> None:
 
 
 @role("server")
-@needs("meta", "noreply", "repeatable")
+@needs("meta", "noreply")
 @cuts("whole")
 @long_search
 @clause("memcached-meta-commands-mixed-with-others", "memcached-other-commands-flush-all")
@@ -148,7 +143,7 @@ def test_all_commands_mixed_are_answered_alike(agree: Agree) -> None:
 
 
 @role("server")
-@needs("meta", "noreply", "repeatable")
+@needs("meta", "noreply")
 @cuts("whole")
 @long_search
 @clause(
