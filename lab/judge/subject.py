@@ -26,6 +26,8 @@ from lab.wire.endpoint import Endpoint
 
 START_TIMEOUT = HERE.start_seconds
 STOP_TIMEOUT = 5.0
+#: What a process is ended by when native code in it goes wrong.
+FAULTS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
 ANSWER_LIMIT = 64 * 1024 * 1024
 
 
@@ -71,6 +73,11 @@ class Process:
         code = self._child.poll()
         ended = "" if code is None else f" (it ended with exit code {code})"
         return f"{self.name}{ended}; its standard error: {tail or 'empty'}"
+
+    def died_of(self) -> signal.Signals | None:
+        """The fault in its own code that ended the process; ``None`` while it runs and where it ended otherwise."""
+        code = self._child.poll()
+        return signal.Signals(-code) if code is not None and -code in FAULTS else None
 
     def wait(self, timeout: float) -> int:
         """Wait for its end, which something else brings about; returns its exit code.
@@ -173,7 +180,7 @@ class ClientSubject:
 
         Raises:
             Overran: the client did not answer within ``deadline`` seconds; its process was ended.
-            Blocked: the process could not be started, crashed, or answered something that is no outcome.
+            Blocked: the process could not be started, a foreign command crashed, or the answer is no outcome.
         """
         process = self._running()
         try:
@@ -181,7 +188,11 @@ class ClientSubject:
             answer = process.read_line(deadline)
         except (Overran, Blocked):
             self._process = None
+            died = process.died_of()
             process.kill()
+            if self.implementation.entry and died is not None:
+                # the host's own code is Python, which faults nowhere: what did is the library it drives
+                return {"outcome": "escaped", "cause": f"{died.name}: the library took its process down"}
             raise
         if answer.get("outcome") not in {"done", "refused", "failed", "escaped"}:
             message = f"{str(answer)[:200]} is no outcome; it came from {process.complaint()}"

@@ -117,6 +117,21 @@ def test_command_that_cannot_be_asked_is_blocked(tmp_path: Path, program: str, s
     assert exit_code == 1, printed
 
 
+def test_class_that_takes_its_process_down_fails(tmp_path: Path) -> None:
+    """A fault in native code of a client that the lab hosts is what the client does, and not the lab's trouble."""
+    (tmp_path / "tiny.py").write_text(
+        "import ctypes\n\nclass Faulty:\n    def send(self, **_):\n        return ctypes.string_at(0)\n"
+    )
+
+    exit_code, rows, printed = run(
+        tmp_path, "--client", "tiny:Faulty", "--case", f"{CASE}[inside]", "--cut", "whole"
+    )
+
+    assert [row["verdict"] for row in rows] == ["fail"], printed
+    assert "SIGSEGV" in str(rows[0]["reason"])
+    assert exit_code == 1, printed
+
+
 def test_running_server_is_judged(tmp_path: Path) -> None:
     """``--server host:port`` judges a server that somebody else started; what needs its mailbox is unsupported."""
     configuration: dict[str, object] = {
