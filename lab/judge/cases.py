@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -56,15 +55,10 @@ class Case:
         return shlex.join(words)
 
 
-def protocol_of(path: Path, selection: Selection) -> Suite | None:
-    """The suite a test module belongs to."""
-    return next((suite for suite in selection.suites.values() if suite.directory in path.parents), None)
-
-
 def parametrize(metafunc: pytest.Metafunc, selection: Selection) -> None:
     """Give a case its implementations and its cuts."""
     mark = metafunc.definition.get_closest_marker("role")
-    suite = protocol_of(metafunc.definition.path, selection)
+    suite = selection.suite_of(metafunc.definition.path)
     if mark is None or suite is None:
         return
     if "implementation" in metafunc.fixturenames:
@@ -97,7 +91,7 @@ def case_of(item: pytest.Item, selection: Selection) -> Case | None:
         LabError: the case names a clause that is not in the ledger, or names none.
     """
     mark = item.get_closest_marker("role")
-    suite = protocol_of(item.path, selection)
+    suite = selection.suite_of(item.path)
     if (
         mark is None
         or suite is None

@@ -16,7 +16,7 @@ import pytest
 from lab.errors import LabError
 from lab.judge import selection as options
 from lab.judge.bare_reports import BareReports
-from lab.judge.cases import Case, case_of, parametrize, protocol_of, wanted
+from lab.judge.cases import Case, case_of, parametrize, wanted
 from lab.judge.evidence import Evidence
 from lab.judge.ledger import Clause
 from lab.judge.recorder import COULD_NOT_RUN, Recorder
@@ -129,10 +129,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted(kept, key=_control_order)
 
 
-def pytest_collection_finish() -> None:
-    """What was collected stays to the end: the garbage collector need not walk through it again and again."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end: the garbage collector need not walk through it, now or ever."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _asking(item: pytest.Item, selection: Selection) -> Suite | None:
@@ -140,7 +145,7 @@ def _asking(item: pytest.Item, selection: Selection) -> Suite | None:
     if (case := item.stash[CASE]) is not None:
         return case.suite
     asks = SERVICES_FIXTURE in getattr(item, "fixturenames", ())
-    return protocol_of(item.path, selection) if asks else None
+    return selection.suite_of(item.path) if asks else None
 
 
 def _control_order(item: pytest.Item) -> int:

@@ -6,7 +6,7 @@ Knows the options that pytest and ``erle run`` share. Must not know how a case r
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +80,14 @@ class Selection:
     asked_once: bool = False
     #: Where servers are judged beside this machine; empty for nowhere.
     place: str = ""
+    _suite_of_module: dict[Path, Suite | None] = field(default_factory=dict, init=False, repr=False)
+
+    def suite_of(self, module: Path) -> Suite | None:
+        """The suite that a test module belongs to; it is asked several times for each of thousands of cases."""
+        if module not in self._suite_of_module:
+            found = (suite for suite in self.suites.values() if suite.directory in module.parents)
+            self._suite_of_module[module] = next(found, None)
+        return self._suite_of_module[module]
 
     def implementations(self, protocol: str, role: Role) -> tuple[Implementation, ...]:
         """Who is judged in cases of this protocol and role."""
