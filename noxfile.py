@@ -6,7 +6,6 @@ launcher made. Words after `--` go to the program that a session runs.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -21,8 +20,6 @@ nox.options.error_on_missing_interpreters = True
 ROOT = Path(__file__).parent
 # What would tie a locked file to one registry or one machine.
 ADDRESS = re.compile(r"://|--(extra-)?index-url|--find-links|--trusted-host|^\s*-e |\s@\s|^/", re.MULTILINE)
-# Cases wait for the other end more than they compute.
-WORKERS = 2 * (os.cpu_count() or 1)
 LOCKED = {"run": (), "dev": ("--extra", "dev", "--constraint", "requirements/run.txt")}
 
 
@@ -49,7 +46,7 @@ def tests(session: nox.Session) -> None:
     # Verdicts to look at fail the session, but only after all else was tested.
     failed = None
     try:
-        erle(session, "run", "--profile", "quick", "--jobs", str(WORKERS))
+        erle(session, "run", "--profile", "quick")
     except CommandFailed as error:
         failed = error
     session.run("python", "-m", "pytest", "-m", "not role and not control and not benchmark_lab and not arm")

@@ -91,7 +91,17 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
             help="Judge servers here and on this board (erle), and fail where verdicts differ.",
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, max=31, help="Workers side by side.")] = 1,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "-j",
+            "--jobs",
+            min=0,
+            max=31,
+            help="Workers side by side (0: two a CPU, as cases wait most of the time; "
+            "one with --case, --clause or --server).",
+        ),
+    ] = 0,
     profile: Annotated[str, typer.Option(help="quick or deep (for the night).")] = "quick",
     results: Annotated[
         Path | None, typer.Option(help="Where the run's folder is made (default: results/).")
@@ -130,6 +140,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         seed = secrets.randbelow(2**32)
         print(f"the properties' seed is {seed}")
         words.append(f"--hypothesis-seed={seed}")
+    # a few cases are over before more workers have collected them, and a server of somebody's need not be asked by several
+    jobs = jobs or (1 if case or clause or server else 2 * (os.cpu_count() or 1))
     if jobs > 1:
         words += ["-n", str(jobs), "--dist", "worksteal"]
     if on:
@@ -203,9 +215,6 @@ class _Front:
         bringing = futures.ThreadPoolExecutor(1, thread_name_prefix="bring-up")
         stack.callback(bringing.shutdown)
         self._servers = bringing.submit(stack.enter_context, lease)
-        if self._jobs > 1:
-            # workers collect by themselves and ask for the servers at once
-            self._servers.result()
 
     def _do_without_engine(self, error: LabError, wanted: list[str]) -> None:
         if self._place:
@@ -300,15 +309,27 @@ class _Front:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The number of cases is known (with workers, they count by themselves), and the servers are needed now."""
+        if self._jobs == 1 and (trouble := self._waited_for_servers()):
+            session.shouldstop = trouble
+        elif self._progress is not None:
+            self._progress.start(len(session.items))
+
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Workers get their first cases when all have collected: the servers are needed now."""
+        if trouble := self._waited_for_servers():
+            import pytest
+
+            pytest.exit(trouble)
+
+    def _waited_for_servers(self) -> str | None:
+        """Wait until the servers are up; why they cannot be."""
         if self._servers is not None:
             try:
                 self._servers.result()
             except LabError as error:
                 self._trouble = error
-                session.shouldstop = str(error)
-                return
-        if self._progress is not None:
-            self._progress.start(len(session.items))
+                return str(error)
+        return None
 
     def _take(self, row: Row) -> None:
         if self._progress is not None:
