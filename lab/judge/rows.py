@@ -45,10 +45,10 @@ class Row(TypedDict):
 
 
 def merge_attempts(attempts: list[Row]) -> Row:
-    """The row that stands for all attempts at one case; different verdicts make it *flaky*.
+    """The row that stands for all attempts at one case; different answers make it *flaky*.
 
-    The last attempt's row is kept, with every attempt's transcripts. Where it is *blocked* the question could not be put
-    again, and blocked it stays.
+    The last attempt's row is kept, with every attempt's transcripts. A *blocked* attempt is no answer: where the last one is
+    blocked the question could not be put again, and blocked it stays; where only earlier ones are, the others count.
     """
     final: Row = {**attempts[-1]}
     if len(attempts) == 1:
@@ -56,10 +56,13 @@ def merge_attempts(attempts: list[Row]) -> Row:
     final["transcripts"] = [name for attempt in attempts for name in attempt["transcripts"]]
     failed = sum(attempt["verdict"] != Verdict.PASS for attempt in attempts)
     final["attempts"] = f"{failed}/{len(attempts)}"
-    if len({attempt["verdict"] for attempt in attempts}) > 1 and final["verdict"] != Verdict.BLOCKED:
+    answers = {attempt["verdict"] for attempt in attempts} - {Verdict.BLOCKED.value}
+    if len(answers) > 1 and final["verdict"] != Verdict.BLOCKED:
         final["verdict"] = Verdict.FLAKY
         final["reason"] = next(
-            attempt["reason"] for attempt in attempts if attempt["verdict"] != Verdict.PASS
+            attempt["reason"]
+            for attempt in attempts
+            if attempt["verdict"] not in {Verdict.PASS, Verdict.BLOCKED}
         )
         final["expected"] = False
     return final

@@ -71,7 +71,7 @@ def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
 def test_server_killed_mid_run_blocks_the_rest_and_the_run_ends(other_checkout: Path) -> None:
     """After the kill every case that needs the server is *blocked*, what was judged before stands, the run ends."""
     # many cases against the reference server, one after the other
-    process = start_run(other_checkout, "--implementation", "postfix", "--cut", "whole")
+    process = start_run(other_checkout, "--implementation", "postfix", "--cut", "whole", "-j", "1")
     try:
         assert wait_until(lambda: len(rows_of(other_checkout)) >= 2, 150), process.communicate(timeout=5)[0]
         kill(Lab.here(other_checkout), "postfix")
