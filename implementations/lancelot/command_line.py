@@ -21,13 +21,16 @@ from implementations.lancelot.signals import Signals
 
 BACKLOG = 1024
 EXIT_STATUS = """\
-Once it listens, the server prints `listening on HOST:PORT`. SIGTERM and SIGINT stop it: connections that were made are
+Once it accepts, the server prints `listening on HOST:PORT`. SIGTERM and SIGINT stop it: connections that were made are
 accepted, questions that have come are answered, then it closes. It logs on standard error.
 Try it:  printf 'What is your name?' | nc -q 1 127.0.0.1 1060
 Exit status: 0 stopped by a signal, 1 could not serve, 2 wrong arguments."""
 
 #: What a socket of one of the internet's two families is bound to.
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
+#: What a server calls once it accepts, so that whoever waits for that is told.
+Ready: TypeAlias = Callable[[], None]
 
 log = logging.getLogger("lancelot")
 
@@ -61,13 +64,14 @@ class Parser(argparse.ArgumentParser):
 class Server:
     """One architecture: what it is called, what it takes, and the function that serves.
 
-    `serve` returns after it was asked to stop and all that had come was answered; it closes the listening socket.
+    `serve` calls its last argument once it accepts, in the process that called it. It returns after it was asked to stop and
+    all that had come was answered; it closes the listening socket.
     With `shares_port` that socket is one beside which others may listen.
     """
 
     name: str
     purpose: str
-    serve: Callable[[socket.socket, Signals, Options], None]
+    serve: Callable[[socket.socket, Signals, Options, Ready], None]
     add_options: Callable[[argparse.ArgumentParser], None] | None = None
     shares_port: bool = False
 
@@ -189,10 +193,9 @@ def run(
     signals: Signals,
     announce: Callable[[socket.socket], None] = announce_on_stdout,
 ) -> None:
-    """Listen, say so, and serve until asked to stop. Raises Failure or OSError when that is not possible."""
+    """Listen, and serve until asked to stop; say where as soon as clients are accepted. Raises Failure or OSError when that is not possible."""
     with open_listener(options.interface, options.port, shared=server.shares_port) as listener:
-        announce(listener)
-        server.serve(listener, signals, options)
+        server.serve(listener, signals, options, lambda: announce(listener))
 
 
 def main(server: Server, argv: Sequence[str] | None = None) -> int:

@@ -31,7 +31,7 @@ def detach(work: Callable[[Report], None]) -> str:
     os.close(writer)
     os.waitpid(child, 0)
     with open(reader, encoding="utf-8") as pipe:  # noqa: PTH123 - a descriptor
-        return pipe.read().rstrip("\n")
+        return pipe.readline().rstrip("\n")
 
 
 def _become_daemon(work: Callable[[Report], None], writer: int) -> None:

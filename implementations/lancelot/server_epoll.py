@@ -9,17 +9,19 @@ import select
 import socket
 import sys
 
-from implementations.lancelot.command_line import Options, Server, main
+from implementations.lancelot.command_line import Options, Ready, Server, main
 from implementations.lancelot.event_loop import EventLoop, endless
 from implementations.lancelot.signals import Signals
 
 
-def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+def serve(listener: socket.socket, signals: Signals, options: Options, ready: Ready) -> None:
     """Serve until asked to stop."""
     with select.epoll() as poller:
-        EventLoop(
+        loop = EventLoop(
             poller, listener, signals, wait=endless(poller), units_per_second=1, grace=options.grace
-        ).run()
+        )
+        ready()
+        loop.run()
 
 
 SERVER = Server("server_epoll", "Serve Lancelot with one event loop on epoll.", serve)

@@ -10,18 +10,20 @@ import socket
 import sys
 
 from implementations.lancelot import server_simple
-from implementations.lancelot.command_line import Options, Server, add_patience, add_workers, main
+from implementations.lancelot.command_line import Options, Ready, Server, add_patience, add_workers, main
 from implementations.lancelot.signals import Signals
 from implementations.lancelot.workers import Workers
 
 WORKERS = 10
 
 
-def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+def serve(listener: socket.socket, signals: Signals, options: Options, ready: Ready) -> None:
     """Serve until asked to stop: each worker is a server for one client at a time."""
     listener.settimeout(0)  # before the workers share it
-    workers = Workers(lambda _number, own: server_simple.serve(listener, own, options), signals)
-    workers.supervise(options.workers, options.grace, listener.close)
+    workers = Workers(
+        lambda _number, own, accepting: server_simple.serve(listener, own, options, accepting), signals
+    )
+    workers.supervise(options.workers, options.grace, ready, listener.close)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

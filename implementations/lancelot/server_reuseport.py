@@ -14,6 +14,7 @@ import sys
 
 from implementations.lancelot.command_line import (
     Options,
+    Ready,
     Server,
     add_workers,
     cores,
@@ -27,25 +28,27 @@ from implementations.lancelot.workers import Workers
 EDGES = select.EPOLLET | select.EPOLLRDHUP
 
 
-def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+def serve(listener: socket.socket, signals: Signals, options: Options, ready: Ready) -> None:
     """Serve until asked to stop."""
     listeners = [listener, *(open_beside(listener) for _ in range(options.workers - 1))]
 
-    def work(number: int, own: Signals) -> None:
+    def work(number: int, own: Signals, accepting: Ready) -> None:
         with select.epoll() as poller:
             mine = listeners[number]
             for other in listeners:
                 if other is not mine:
                     other.close()
-            EventLoop(
+            loop = EventLoop(
                 poller, mine, own, wait=endless(poller), units_per_second=1, grace=options.grace, edges=EDGES
-            ).run()
+            )
+            accepting()
+            loop.run()
 
     def close() -> None:
         for each in listeners:
             each.close()
 
-    Workers(work, signals).supervise(options.workers, options.grace, close)
+    Workers(work, signals).supervise(options.workers, options.grace, ready, close)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 
-from implementations.lancelot.command_line import Options, Server, main
+from implementations.lancelot.command_line import Options, Ready, Server, main
 from implementations.lancelot.event_loop import OUT, EventLoop
 from implementations.lancelot.signals import Signals
 
@@ -48,14 +48,16 @@ class SelectPoller:
         return ready + [(fd, OUT) for fd in writable] if writable else ready
 
 
-def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+def serve(listener: socket.socket, signals: Signals, options: Options, ready: Ready) -> None:
     """Serve until asked to stop."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft > FD_SETSIZE:
         # So that `accept` says it is full, and further clients wait, instead of descriptors that select cannot take.
         resource.setrlimit(resource.RLIMIT_NOFILE, (FD_SETSIZE, hard))
     poller = SelectPoller()
-    EventLoop(poller, listener, signals, wait=poller.poll, units_per_second=1, grace=options.grace).run()
+    loop = EventLoop(poller, listener, signals, wait=poller.poll, units_per_second=1, grace=options.grace)
+    ready()
+    loop.run()
 
 
 SERVER = Server("server_select", "Serve Lancelot with one event loop on select.", serve)

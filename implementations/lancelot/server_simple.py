@@ -9,16 +9,17 @@ import socket
 import sys
 
 from implementations.lancelot.blocking import Door, Entrance, Visitors, attend, hang_up_when_asked
-from implementations.lancelot.command_line import Options, Server, add_patience, main
+from implementations.lancelot.command_line import Options, Ready, Server, add_patience, main
 from implementations.lancelot.signals import Signals
 
 
-def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+def serve(listener: socket.socket, signals: Signals, options: Options, ready: Ready) -> None:
     """Serve until asked to stop."""
     visitors = Visitors()
     entrance = Entrance(listener)
     door = Door(entrance, signals)
     hang_up_when_asked(signals, entrance, visitors, options.grace)
+    ready()
     while (connection := door.next()) is not None:
         attend(connection, visitors, options.patience)
     door.close()

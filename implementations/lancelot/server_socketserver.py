@@ -19,7 +19,7 @@ import threading
 import time
 
 from implementations.lancelot.blocking import Visitors, attend, hang_up_when_asked
-from implementations.lancelot.command_line import Options, Server, add_patience, explain, main
+from implementations.lancelot.command_line import Options, Ready, Server, add_patience, explain, main
 from implementations.lancelot.event_loop import EXHAUSTED, RETRY
 from implementations.lancelot.signals import Signals, held_back
 
@@ -66,14 +66,14 @@ class Listening(socketserver.TCPServer):
         error = sys.exc_info()[1]
         log.warning("a connection failed: %s", explain(error) if isinstance(error, Exception) else error)
 
-    def run(self) -> None:
+    def run(self, ready: Ready) -> None:
         """Serve until asked to stop; then take in who waits."""
         poller = select.poll()
         poller.register(self, select.POLLIN)
         poller.register(self.signals, select.POLLIN)
+        ready()
         while not self.signals.stop_asked():
-            ready = poller.poll()
-            if (self.fileno(), select.POLLIN) in ready:
+            if (self.fileno(), select.POLLIN) in poller.poll():
                 self.handle_request()
             self.service_actions()
         poller.unregister(self.signals)
@@ -147,9 +147,9 @@ class ForkingServer(socketserver.ForkingMixIn, Listening):
 STYLES: dict[str, type[Listening]] = {"threading": ThreadingServer, "forking": ForkingServer}
 
 
-def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+def serve(listener: socket.socket, signals: Signals, options: Options, ready: Ready) -> None:
     """Serve until asked to stop."""
-    STYLES[options.style](listener, signals, options).run()
+    STYLES[options.style](listener, signals, options).run(ready)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,15 @@ import time
 from collections import deque
 
 from implementations.lancelot.blocking import Door, Entrance, Visitors, attend
-from implementations.lancelot.command_line import Options, Server, add_patience, add_workers, explain, main
+from implementations.lancelot.command_line import (
+    Options,
+    Ready,
+    Server,
+    add_patience,
+    add_workers,
+    explain,
+    main,
+)
 from implementations.lancelot.event_loop import RETRY
 from implementations.lancelot.signals import Signals
 
@@ -57,9 +65,12 @@ class Workers:
         self._missing = options.workers
         self._visitors = Visitors()
 
-    def supervise(self, grace: float) -> None:
+    def supervise(self, grace: float, ready: Ready) -> None:
         """Keep the threads running until asked to stop; then have what has come answered, within `grace` seconds."""
         self._start_missing()
+        while not self._threads and not self._signals.wait(RETRY):
+            self._start_missing()
+        ready()
         while not self._signals.wait(RETRY if self._missing else None):
             while self._dead:
                 self._threads.discard(self._dead.popleft())
@@ -104,9 +115,9 @@ class Workers:
             door.close()
 
 
-def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+def serve(listener: socket.socket, signals: Signals, options: Options, ready: Ready) -> None:
     """Serve until asked to stop."""
-    Workers(listener, signals, options).supervise(options.grace)
+    Workers(listener, signals, options).supervise(options.grace, ready)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

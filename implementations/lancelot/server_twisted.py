@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from twisted.python.log import PythonLoggingObserver
 from zope.interface import implementer  # type: ignore[import-untyped]  # zope has no annotations
 
-from implementations.lancelot.command_line import Options, Server, main
+from implementations.lancelot.command_line import Options, Ready, Server, main
 from implementations.lancelot.event_loop import LINGER, half_close
 from implementations.lancelot.protocol import Conversation
 from implementations.lancelot.signals import Signals
@@ -167,11 +167,12 @@ class Bell:
         self._house.close(self._grace)
 
 
-def serve(listener: socket.socket, signals: Signals, options: Options) -> None:
+def serve(listener: socket.socket, signals: Signals, options: Options, ready: Ready) -> None:
     """Serve until asked to stop."""
     logging.getLogger("twisted").setLevel(logging.WARNING)
     PythonLoggingObserver().start()  # type: ignore[no-untyped-call]  # twisted has not annotated it
     reactor.addReader(Bell(listener, signals, options.grace))
+    reactor.callWhenRunning(ready)
     reactor.run(installSignalHandlers=False)
 
 

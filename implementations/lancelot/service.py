@@ -1,7 +1,7 @@
 """The judge's door to the servers: `python -m implementations.lancelot.service SERVER [options]`.
 
 One JSON line of configuration comes on standard input, `{"host": "127.0.0.1", "port": 0}` (without a port the kernel chooses
-one); `{"ready": {"plain": PORT}}` goes out once the server listens; it serves until SIGTERM or the end of its input. SERVER is
+one); `{"ready": {"plain": PORT}}` goes out once the server accepts; it serves until SIGTERM or the end of its input. SERVER is
 a name such as `epoll`, the options are those of its own command line. Knows the names of the servers. Must not know what
 any of them does.
 """

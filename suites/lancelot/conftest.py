@@ -5,6 +5,7 @@ Binds the judge's implementations to this protocol's contract. Judges nothing.
 
 from __future__ import annotations
 
+import contextlib
 import resource
 from collections.abc import Iterator
 
@@ -59,8 +60,24 @@ def scarce_server(
     implementation: Implementation, place: Place, evidence: Evidence, cut: str
 ) -> Iterator[Server]:
     """A server of the case's own, whose processes have few descriptors."""
+    with _own_server(
+        server_process(implementation, place, descriptors=FEW_DESCRIPTORS), evidence, cut
+    ) as own:
+        yield own
+
+
+@pytest.fixture
+def new_server(
+    implementation: Implementation, place: Place, evidence: Evidence, cut: str
+) -> Iterator[Server]:
+    """A server of the case's own, not started yet."""
+    with _own_server(server_process(implementation, place), evidence, cut) as own:
+        yield own
+
+
+@contextlib.contextmanager
+def _own_server(subject: ServerSubject, evidence: Evidence, cut: str) -> Iterator[Server]:
     evidence.peer, evidence.peer_kind = "driver", "driver"
-    subject = server_process(implementation, place, descriptors=FEW_DESCRIPTORS)
     opened = Server(subject, evidence, CUTS[cut])
     yield opened
     opened.close()

@@ -226,8 +226,7 @@ class Server:
         signal.set_wakeup_fd(bell.fileno())
         listener = self.listen(configuration["host"], configuration["port"])
         self.start(listener)
-        sys.stdout.write(json.dumps({"ready": {"plain": listener.getsockname()[1]}}) + "\n")
-        sys.stdout.flush()
+        self.announce(listener)
         sources: list[int] = [sys.stdin.fileno(), wake.fileno()]
         while self.worker:
             ready, _, _ = select.select(sources, [], [])
@@ -245,6 +244,11 @@ class Server:
     def listen(self, host: str, port: int) -> socket.socket:
         """Open the port."""
         return socket.create_server((host, port), backlog=1024)
+
+    def announce(self, listener: socket.socket) -> None:
+        """Say that there is a worker."""
+        sys.stdout.write(json.dumps({"ready": {"plain": listener.getsockname()[1]}}) + "\n")
+        sys.stdout.flush()
 
     def start(self, listener: socket.socket) -> None:
         """Fork a worker."""

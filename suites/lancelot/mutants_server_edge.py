@@ -121,6 +121,28 @@ class ForgetsWaiting(Worker):
         """Take nobody in."""
 
 
+@breaks("lancelot-7-waiting-connections-answered")
+class ReadyTooSoon(Server):
+    """It says that it is ready before it has a worker, and SIGTERM ends it meanwhile."""
+
+    def serve(self) -> int:
+        """Have no worker for a moment."""
+        self.announced = False
+        return super().serve()
+
+    def start(self, listener: socket.socket) -> None:
+        if not self.announced:
+            self.announced = True
+            before = signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
+            super().announce(listener)
+            time.sleep(0.3)
+            signal.signal(signal.SIGTERM, before)
+        super().start(listener)
+
+    def announce(self, listener: socket.socket) -> None:
+        """It is said already."""
+
+
 @breaks("lancelot-7-whole-answers")
 class CutsAnswers(Worker):
     """At the end clients are sent the beginning of an answer."""

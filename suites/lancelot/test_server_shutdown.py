@@ -37,11 +37,27 @@ def test_questions_that_have_come_are_answered(server: Server) -> None:
 def test_connections_that_wait_are_answered(server: Server) -> None:
     """Clients connect and ask, and SIGTERM follows before the server can have accepted them all."""
     assert server.serves(), server.complaint()
-    with server.crowd(8) as clients:
+
+    said = _asked_and_stopped(server, 8)
+
+    assert said == [answers([NAME, QUEST])] * 8, f"the clients got {said}"
+
+
+@clause("lancelot-7-waiting-connections-answered")
+def test_a_server_that_has_just_begun_answers_who_waits(new_server: Server) -> None:
+    """As soon as the server says that it is ready a client connects and asks, and SIGTERM follows at once."""
+    said = _asked_and_stopped(new_server, 1)
+
+    assert said == [answers([NAME, QUEST])], f"the client got {said}; {new_server.complaint()}"
+
+
+def _asked_and_stopped(server: Server, count: int) -> list[bytes]:
+    """What so many clients get that connect and ask right before SIGTERM; with the error by which it ended."""
+    said: list[bytes] = []
+    with server.crowd(count) as clients:
         for client in clients:
             client.sendall(NAME + QUEST)
         server.ask_to_stop()
-        said: list[bytes] = []
         for client in clients:
             octets = b""
             try:
@@ -50,9 +66,7 @@ def test_connections_that_wait_are_answered(server: Server) -> None:
             except OSError as error:
                 octets += f" and then {error}".encode()
             said.append(octets)
-
-    expected = answers([NAME, QUEST])
-    assert said == [expected] * 8, f"the clients got {said}"
+    return said
 
 
 @needs("concurrent")
