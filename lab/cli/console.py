@@ -64,7 +64,9 @@ class Progress:
         )
 
     def start(self, total: int) -> None:
-        """The cases have been counted."""
+        """The cases have been counted, by each worker once."""
+        if self._expected:
+            return
         self._expected = total
         self._started = time.monotonic()
         if self._live is not None:

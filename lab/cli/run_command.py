@@ -308,18 +308,22 @@ class _Front:
         self.recorder = recorder
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """The number of cases is known (with workers, they count by themselves), and the servers are needed now."""
-        if self._jobs == 1 and (trouble := self._waited_for_servers()):
+        """The number of cases is known, and the servers are needed now (with workers, see the next hook)."""
+        if self._jobs > 1:
+            return
+        if trouble := self._waited_for_servers():
             session.shouldstop = trouble
         elif self._progress is not None:
             self._progress.start(len(session.items))
 
-    def pytest_xdist_node_collection_finished(self) -> None:
-        """Workers get their first cases when all have collected: the servers are needed now."""
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Workers, who all collect the same cases, get their first ones when all have: the servers are needed now."""
         if trouble := self._waited_for_servers():
             import pytest
 
             pytest.exit(trouble)
+        if self._progress is not None:
+            self._progress.start(len(ids))
 
     def _waited_for_servers(self) -> str | None:
         """Wait until the servers are up; why they cannot be."""
