@@ -1,4 +1,4 @@
-"""The fixtures of the Lancelot suite: servers, where they run, and sessions.
+"""The fixtures of the Lancelot suite: clients; servers, where they run, and sessions.
 
 Binds the judge's implementations to this protocol's contract. Judges nothing.
 """
@@ -13,16 +13,19 @@ import pytest
 
 from lab.judge.catalogue import Implementation
 from lab.judge.evidence import Evidence
-from lab.judge.place import Place
-from lab.judge.subject import ServerSubject
+from lab.judge.place import HERE, Place
+from lab.judge.subject import ClientSubject, ServerSubject
 from lab.wire.segmentation import SEGMENTATIONS, Segmentation
+from suites.lancelot.exchange import Client
+from suites.lancelot.mutants import EXEMPLAR, row
 from suites.lancelot.scale import FEW_DESCRIPTORS
 from suites.lancelot.session import Session
-from suites.lancelot.specification import at_question_ends
+from suites.lancelot.specification import at_answer_ends, at_question_ends
 from suites.lancelot.subjects import Server, server_process
 
-#: How the stream is cut under each name: this protocol's lines end in `?`.
+#: How the stream is cut under each name: this protocol's lines end in `?`, and those that come back in a full stop.
 CUTS: dict[str, Segmentation] = {**SEGMENTATIONS, "lines": at_question_ends}
+ANSWER_CUTS: dict[str, Segmentation] = {**SEGMENTATIONS, "lines": at_answer_ends}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,6 +33,34 @@ def _descriptors() -> None:
     """The driver holds as many connections as a case opens."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096) if hard > 0 else 4096, hard))
+
+
+# clients
+
+
+@pytest.fixture(scope="session")
+def client_subject(implementation: Implementation) -> Iterator[ClientSubject]:
+    """The process of the client under test."""
+    subject = ClientSubject(implementation)
+    yield subject
+    subject.stop()
+
+
+@pytest.fixture(scope="session")
+def peer() -> Iterator[ServerSubject]:
+    """The server that clients ask: no daemon that the world runs speaks this protocol, so it is the suite's exemplar."""
+    subject = server_process(row("server", EXEMPLAR), HERE)
+    yield subject
+    subject.stop()
+
+
+@pytest.fixture
+def client(client_subject: ClientSubject, peer: ServerSubject, evidence: Evidence, cut: str) -> Client:
+    """The client under test."""
+    return Client(client_subject, peer, evidence, ANSWER_CUTS[cut])
+
+
+# servers
 
 
 @pytest.fixture(scope="session")

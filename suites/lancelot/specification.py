@@ -42,9 +42,18 @@ def conversation(octets: bytes) -> tuple[bytes, bool]:
 
 
 def at_question_ends(data: bytes) -> Iterator[bytes]:
-    """A way of cutting a stream: a segment ends after each `?`, which is this protocol's end of a line."""
+    """A way of cutting what a client sends: a segment ends after each `?`, which is this protocol's end of a line."""
+    return _after(b"?", data)
+
+
+def at_answer_ends(data: bytes) -> Iterator[bytes]:
+    """A way of cutting what a server sends: a segment ends after each full stop."""
+    return _after(b".", data)
+
+
+def _after(mark: bytes, data: bytes) -> Iterator[bytes]:
     start = 0
     while start < len(data):
-        end = data.find(b"?", start) + 1 or len(data)
+        end = data.find(mark, start) + 1 or len(data)
         yield data[start:end]
         start = end

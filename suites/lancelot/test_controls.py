@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from lab.judge.catalogue import Implementation
 from lab.judge.evidence import Evidence
 from lab.judge.marks import control
 from lab.judge.place import HERE
+from lab.judge.subject import ClientSubject
 from lab.wire.segmentation import whole
-from suites.lancelot.specification import ANSWERS, COLOR, NAME, UNKNOWN, answers, conversation
+from suites.lancelot.exchange import Client
+from suites.lancelot.mutants import EXEMPLAR, row
+from suites.lancelot.specification import ANSWERS, COLOR, NAME, QUEST, UNKNOWN, answers, conversation
 from suites.lancelot.subjects import Server, server_process
-
-
-def exemplar(name: str) -> Implementation:
-    """The exemplar, or one of its mutants."""
-    command = (sys.executable, "-m", "suites.lancelot.mutants", "server", name)
-    return Implementation(name, "lancelot", "server", "python", frozenset(), command=command)
 
 
 def told(name: str) -> tuple[bytes, int | None]:
     """What a server of ours answers to a few questions, and how it ends."""
-    subject = server_process(exemplar(name), HERE)
+    subject = server_process(row("server", name), HERE)
     server = Server(subject, Evidence(), whole)
     try:
         session = server.connect()
@@ -36,9 +31,20 @@ def told(name: str) -> tuple[bytes, int | None]:
         server.close()
 
 
+def taken(name: str) -> list[bytes]:
+    """What a client of ours takes for the three answers of the exemplar server."""
+    client, peer = ClientSubject(row("client", name)), server_process(row("server", EXEMPLAR), HERE)
+    try:
+        return Client(client, peer, Evidence(), whole).ask("pipeline").answers
+    finally:
+        client.stop()
+        peer.stop()
+
+
 def known_good() -> None:
-    """The exemplar answers as the specification says, and ends when asked to."""
-    assert told("exemplar") == (answers([NAME, b"Why?", COLOR]), 0)
+    """The exemplar server answers as the specification says, and ends when asked to; the exemplar client takes answers."""
+    assert told(EXEMPLAR) == (answers([NAME, b"Why?", COLOR]), 0)
+    assert taken(EXEMPLAR) == [ANSWERS[NAME], ANSWERS[QUEST], ANSWERS[COLOR]]
 
 
 @control("opening")
@@ -60,6 +66,13 @@ def test_oracle_sees_a_wrong_server(name: str) -> None:
     said, _ = told(name)
 
     assert said != answers([NAME, b"Why?", COLOR]), f"{name} answered {said!r}"
+
+
+@control("opening")
+@pytest.mark.parametrize("name", ["backwards-client", "segment-is-answer"])
+def test_oracle_sees_a_wrong_client(name: str) -> None:
+    """A client that takes answers in another order, or several for one, is told from the exemplar."""
+    assert taken(name) != [ANSWERS[NAME], ANSWERS[QUEST], ANSWERS[COLOR]]
 
 
 @control("opening")

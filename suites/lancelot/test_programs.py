@@ -47,6 +47,21 @@ def test_client_prints_the_answers() -> None:
     assert ran.succeeded() == PRINTED
 
 
+def test_client_asks_everything_at_once() -> None:
+    """With --pipeline no answer is waited for before the last question."""
+
+    def dialogue(stream: RecordedStream) -> None:
+        for _ in range(3):
+            stream.receive_until(b"?")
+        stream.send(b"One.Two.Three.")
+
+    with ScriptedPeer(dialogue) as peer:
+        ran = run("client", "127.0.0.1", str(peer.endpoint.port), "--pipeline")
+
+    lines = ran.succeeded().splitlines()
+    assert [line.partition("? ")[2] for line in lines] == ["One.", "Two.", "Three."]
+
+
 def test_client_puts_answers_together_that_come_in_pieces() -> None:
     """Each answer comes octet by octet, and the next one's beginning with its end."""
 

@@ -2,7 +2,7 @@
  * measured against.
  *
  *     cc -O2 -o server_epoll server_epoll.c
- *     ./server_epoll INTERFACE [--port N]
+ *     ./server_epoll INTERFACE [--port N] [--service]
  *
  * One thread, edge-triggered. A read that fills less than the buffer has emptied the socket, so that a question costs
  * epoll_wait, recv and send and nothing else. It obeys what implementations/lancelot/protocol.py says.
@@ -61,7 +61,7 @@ struct connection {
 };
 
 static struct connection everybody = {.fd = -1, .previous = &everybody, .next = &everybody};
-static int poller, door = -1, bell;
+static int poller, door = -1, bell, lifeline = -1;
 static bool accepting = true, stopping;
 static long long accept_at, give_up_at;
 static size_t discarding;
@@ -286,10 +286,6 @@ static void accept_all(void)
 /* Take in who waits, and have every connection end after what has come from it by now. */
 static void stop(void)
 {
-    struct signalfd_siginfo came;
-
-    while (read(bell, &came, sizeof came) == sizeof came)
-        ;
     if (stopping)
         return;
     stopping = true;
@@ -299,6 +295,26 @@ static void stop(void)
     door = -1;
     for (struct connection *each = everybody.next; each != &everybody; each = each->next)
         shutdown(each->fd, SHUT_RD);
+}
+
+static void hear_signals(void)
+{
+    struct signalfd_siginfo came;
+
+    while (read(bell, &came, sizeof came) == sizeof came)
+        ;
+    stop();
+}
+
+/* The end of standard input asks to stop, too; what comes through it means nothing. */
+static void hear_lifeline(void)
+{
+    char octets[256];
+
+    if (read(lifeline, octets, sizeof octets) > 0)
+        return;
+    epoll_ctl(poller, EPOLL_CTL_DEL, lifeline, NULL);
+    stop();
 }
 
 /* Returns how long epoll_wait may wait, in milliseconds; -1 without end. */
@@ -341,7 +357,9 @@ static void serve(void)
                 if (door != -1)
                     accept_all();
             } else if (events[i].data.ptr == &bell) {
-                stop();
+                hear_signals();
+            } else if (events[i].data.ptr == &lifeline) {
+                hear_lifeline();
             } else if (connection->pending) {
                 flush(connection);
             } else {
@@ -351,12 +369,12 @@ static void serve(void)
     }
 }
 
-static void listen_on(const char *interface, const char *port)
+static void listen_on(const char *interface, const char *port, bool service)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
     struct sockaddr_storage address;
     socklen_t length = sizeof address;
-    char host[NI_MAXHOST], service[NI_MAXSERV];
+    char host[NI_MAXHOST], shown_port[NI_MAXSERV];
     int on = 1, error;
 
     error = getaddrinfo(*interface ? interface : "0.0.0.0", port, &hints, &found);
@@ -371,31 +389,40 @@ static void listen_on(const char *interface, const char *port)
         die(interface);
     freeaddrinfo(found);
     if (getsockname(door, (struct sockaddr *)&address, &length) == -1 ||
-        getnameinfo((struct sockaddr *)&address, length, host, sizeof host, service, sizeof service,
+        getnameinfo((struct sockaddr *)&address, length, host, sizeof host, shown_port, sizeof shown_port,
                     NI_NUMERICHOST | NI_NUMERICSERV))
         die(interface);
-    printf(strchr(host, ':') ? "listening on [%s]:%s\n" : "listening on %s:%s\n", host, service);
+    if (service)
+        printf("{\"ready\": {\"plain\": %s}}\n", shown_port);
+    else
+        printf(strchr(host, ':') ? "listening on [%s]:%s\n" : "listening on %s:%s\n", host, shown_port);
     fflush(stdout);
 }
 
 int main(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"port", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'}, {0}};
+        {"port", required_argument, NULL, 'p'}, {"service", no_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {0}};
     const char *port = "1060";
     char *end;
     sigset_t asked;
+    bool service = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         if (option == 'h') {
-            puts("usage: server_epoll INTERFACE [--port N]\n\nServe Lancelot with one edge-triggered event loop in C. Port 0 "
+            puts("usage: server_epoll INTERFACE [--port N] [--service]\n\nServe Lancelot with one edge-triggered event loop in C. Port 0 "
                  "lets the kernel choose (default: 1060).\nIt prints `listening on HOST:PORT`, and stops at SIGTERM or "
-                 "SIGINT when all that has come is answered.");
+                 "SIGINT when all that has come is answered.\n"
+                 "With --service it says so in JSON, and stops at the end of its standard input, too.");
             return 0;
         }
         if (option == '?')
             return 2;
+        if (option == 's') {
+            service = true;
+            continue;
+        }
         port = optarg;
         if (strtoul(port, &end, 10) > 65535 || *end || *port < '0' || *port > '9') {
             fprintf(stderr, "server_epoll: '%s' is no TCP port (0 to 65535)\n", port);
@@ -416,7 +443,11 @@ int main(int argc, char **argv)
     if (bell == -1 || poller == -1)
         die("epoll");
     watch(EPOLL_CTL_ADD, bell, EPOLLIN, &bell);
-    listen_on(argv[optind], port);
+    if (service) {
+        lifeline = STDIN_FILENO;
+        watch(EPOLL_CTL_ADD, lifeline, EPOLLIN, &lifeline);
+    }
+    listen_on(argv[optind], port, service);
     watch(EPOLL_CTL_ADD, door, EPOLLIN, &door);
     serve();
     return 0;
