@@ -100,21 +100,20 @@ class Progress:
 
 
 def show_run(console: Console, directory: Path, rows: Sequence[Row], suites: Sequence[Suite]) -> None:
-    """Print the matrix of each protocol and what to look at."""
-    for suite in suites:
+    """Print the matrix of each protocol with its known failures, and then, where the eye is, what to look at."""
+    judged_suites = [suite for suite in suites if any(row["protocol"] == suite.protocol for row in rows)]
+    for suite in judged_suites:
         mine = [row for row in rows if row["protocol"] == suite.protocol]
-        if not mine:
-            continue
-        clauses = suite.ledger.by_id()
-        groups = {name: clause.group for name, clause in clauses.items()}
+        groups = {name: clause.group for name, clause in suite.ledger.by_id().items()}
         console.print(f"\n{suite.title}", style="bold")
         for role in ("client", "server"):
             judged = [row for row in mine if row["role"] == role]
             if judged:
                 console.print(_matrix_table(role, build_matrix(judged, groups, list(suite.ledger.groups))))
         console.print(_legend(), style="dim")
-        _show_findings(console, directory, [row for row in mine if not row["expected"]], clauses)
         _show_known(console, mine)
+    clauses = {name: clause for suite in judged_suites for name, clause in suite.ledger.by_id().items()}
+    _show_findings(console, directory, [row for row in rows if not row["expected"]], clauses)
 
 
 def _matrix_table(role: str, matrix: Matrix) -> Table:
