@@ -6,19 +6,14 @@ Knows Debian's suite and how to make a root file system of it; nothing of the se
 from __future__ import annotations
 
 import contextlib
-import os
-import re
-import shutil
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.errors import LabError
-from lab.stack import apt
+from lab.stack import bootstrap
+from lab.stack.bootstrap import BaseFailed
 from lab.stack.digests import digest_of
 from lab.stack.engine import Engine, EngineLost
 from lab.stack.progress import Progress
@@ -31,19 +26,9 @@ REGISTRY_IMAGE = "debian:bookworm-slim"
 REGISTRY_DIGEST = "sha256:96e378d7e6531ac9a15ad505478fcc2e69f371b10f5cdf87857c4b8188404716"
 REGISTRY_SECONDS = 6
 PULL_SECONDS = 180
-BOOTSTRAP_SECONDS = 900
 # Debian's architecture names for the engine's.
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 PLATFORMS = {"armhf": "linux/arm/v7"}
-# What belongs to no server: written into the bootstrapped base so that it behaves like the registry's slim image.
-_SLIM = (
-    "path-exclude=/usr/share/man/*\npath-exclude=/usr/share/info/*\npath-exclude=/usr/share/locale/*\n"
-    "path-exclude=/usr/share/doc/*\npath-include=/usr/share/doc/*/copyright\n"
-)
-
-
-class BaseFailed(LabError):
-    """No base image could be made; the message says what was tried."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,7 @@ class Base:
 
 def recipe(architecture: str) -> str:
     """Return the digest of what a base is made from; the images built on it carry it in their own."""
-    return digest_of([SUITE, REGISTRY_IMAGE, REGISTRY_DIGEST, architecture, _SLIM])
+    return digest_of([SUITE, REGISTRY_IMAGE, REGISTRY_DIGEST, architecture, bootstrap.SLIM])
 
 
 def tag_of(architecture: str) -> str:
@@ -81,7 +66,7 @@ def provide(engine: Engine, architecture: str, progress: Progress) -> Base:
 
     tag = tag_of(architecture)
     subject = f"base {architecture}"
-    with engine.session(BOOTSTRAP_SECONDS) as client:
+    with engine.session(bootstrap.BOOTSTRAP_SECONDS) as client:
         with contextlib.suppress(docker.errors.ImageNotFound):
             image = client.images.get(tag)
             return Base(tag, str((image.labels or {}).get("org.erle-lab.base", "registry")))
@@ -136,80 +121,15 @@ def _pull(engine: Engine, architecture: str, progress: Progress) -> Base:
 
 
 def _bootstrap(client: docker.DockerClient, architecture: str, say: Callable[[str], None]) -> None:
-    """Make a minimal root file system of Debian packages and import it as the base.
-
-    A suite beside the release itself (updates, security) whose index the archive cannot deliver whole is left out, and
-    that is said: a mirror in the middle of its own update does that for hours.
-    """
-    tool = shutil.which("mmdebstrap")
-    if tool is None:
-        raise BaseFailed("mmdebstrap is not installed", remedy="erle doctor --fix")
-    lines = [(suite, source.line(suite)) for source in apt.debian_archive(SUITE) for suite in source.suites]
-    with tempfile.TemporaryDirectory(prefix="erle-base-") as name:
-        work = Path(name)
-        archive = work / "base.tar"
-        command = [tool, "--variant=minbase", f"--architectures={architecture}", *_options(work)]
-        command += [SUITE, str(archive)]
-        errors = _run(command, work, [line for _suite, line in lines])
-        unreadable = _unreadable_suites(errors)
-        if errors and unreadable and SUITE not in unreadable:
-            say(f"without {', '.join(sorted(unreadable))}, which the archive does not deliver whole")
-            errors = _run(command, work, [line for suite, line in lines if suite not in unreadable])
-        if errors:
-            raise BaseFailed(f"mmdebstrap failed: {' '.join(errors[-4:])}")
+    """Import a minimal root file system of Debian packages as the base."""
+    with bootstrap.root_file_system(SUITE, architecture, say) as archive, archive.open("rb") as stream:
         repository, tag = tag_of(architecture).split(":")
         # The import is streamed: the archive is larger than what should be held in memory. Pieces, because the client
         # library promises chunks but sends a file, whose length it knows, whole.
-        with archive.open("rb") as stream:
-            client.api.import_image_from_stream(
-                iter(lambda: stream.read(1 << 20), b""),
-                repository=repository,
-                tag=tag,
-                changes=["LABEL org.erle-lab.base=bootstrapped", 'CMD ["bash"]'],
-            )
-    client.images.get(tag_of(architecture))
-
-
-def _unreadable_suites(errors: Iterable[str]) -> set[str]:
-    """Return the suites that apt names in its errors: `Err:6 <archive> <suite>/main armhf Packages`."""
-    return {match[1] for line in errors if (match := re.match(r"Err:\d+ \S+ ([\w-]+)[/ ]", line))}
-
-
-def _options(work: Path) -> Iterator[str]:
-    """Yield mmdebstrap's options: a slim system, and this machine's way of reaching its archive kept inside."""
-    slim = work / "90slim"
-    slim.write_text(_SLIM)
-    kept = work / "90erle-lab"
-    kept.write_text("".join(f'{key} "{value}";\n' for key, value in apt.transport_options().items()))
-    yield "--mode=auto" if os.geteuid() != 0 else "--mode=root"
-    yield f"--dpkgopt={slim}"
-    yield f"--aptopt={kept}"
-    # No lists and no packages in the base: the servers' builds read them afresh, and an image is 160 MB smaller.
-    yield '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin'
-    for keyring in sorted({s.signed_by for s in apt.debian_archive(SUITE) if s.signed_by}):
-        if Path(keyring) != apt.DEBIAN_KEYRING and Path(keyring).is_file():
-            yield f"--customize-hook=copy-in {keyring} {Path(keyring).parent}"
-
-
-def _run(command: list[str], work: Path, sources: list[str]) -> list[str]:
-    """Run mmdebstrap on these sources (none: its own default); return the errors it printed, [] if it succeeded."""
-    listed = work / "sources.list"
-    listed.write_text("".join(f"{line}\n" for line in sources))
-    try:
-        done = subprocess.run(
-            [*command, str(listed)] if sources else command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=BOOTSTRAP_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "TMPDIR": tempfile.gettempdir()},
+        client.api.import_image_from_stream(
+            iter(lambda: stream.read(1 << 20), b""),
+            repository=repository,
+            tag=tag,
+            changes=["LABEL org.erle-lab.base=bootstrapped", 'CMD ["bash"]'],
         )
-    except subprocess.TimeoutExpired:
-        raise BaseFailed(f"mmdebstrap did not end within {BOOTSTRAP_SECONDS} s") from None
-    if done.returncode == 0:
-        return []
-    errors = [line for line in done.stdout.splitlines() if line.startswith(("E:", "Err:"))]
-    return errors or [done.stdout.strip()[-300:] or f"exit code {done.returncode}"]
+    client.images.get(tag_of(architecture))

@@ -1,7 +1,7 @@
 """Finds what dead labs and dead runners left on the engine, and removes it. Knows the lab's labels, no protocol.
 
 Left over are: labs of checkouts that no longer exist, throw-away containers of processes that ended, networks and volumes
-of labs without containers, and, when asked for, images that no server of this checkout is made from any more.
+of labs without containers, folders in which a base was being made, and, when asked for, images that no server of this checkout is made from any more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab.stack import bases, images, leases, lifecycle
+from lab.stack import bases, bootstrap, images, leases, lifecycle
 from lab.stack.locks import identity, is_alive
 from lab.stack.project import CHECKOUT_LABEL, LAB_LABEL, RUNNER_LABEL, Lab
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Removed:
-    """One thing that was removed: `kind` is container, network, volume or image; `why` says what made it left over."""
+    """One thing that was removed: `kind` is container, network, volume, image or folder; `why` says what made it left over."""
 
     kind: str
     name: str
@@ -46,6 +46,10 @@ def sweep(lab: Lab, *, with_images: bool = False) -> list[Removed]:
         gone += _networks_and_volumes(client)
         if with_images:
             gone += _images(client, lab)
+    gone += [
+        Removed("folder", str(folder), "a base was being made there when its runner ended")
+        for folder in bootstrap.remove_abandoned()
+    ]
     return gone
 
 

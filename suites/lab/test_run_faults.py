@@ -6,9 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ import pytest
 from lab.stack.faults import kill
 from lab.stack.lifecycle import down
 from lab.stack.project import Lab
+from suites.lab.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("lab", "suites", "implementations", "compose.yaml", "conftest.py", "pyproject.toml", "erle")
@@ -53,17 +52,6 @@ def rows_of(checkout: Path) -> list[dict[str, object]]:
         return []
     lines = files[0].read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
-
-
-def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
-    """Whether the condition came true in time."""
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        pause.wait(0.02)
-    return True
 
 
 @pytest.mark.docker

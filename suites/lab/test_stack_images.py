@@ -5,15 +5,21 @@ Knows a copy of the images' folder in a temporary place, and an engine that answ
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from lab.errors import LabError, UnknownName
-from lab.stack import accounts, bases, images
+from lab.stack import accounts, bases, bootstrap, images
+from lab.stack.bootstrap import BaseFailed
 from lab.stack.project import IMAGES, Lab
 from suites.lab.stack_labs import ROOT, engine_or_skip
+from suites.lab.waiting import wait_until
 
 
 class Told:
@@ -105,8 +111,8 @@ def test_errors_of_the_archive_name_the_suite_that_cannot_be_read() -> None:
         "Err:6 http://archive.example/debian-security bookworm-security/main armhf Packages",
         "E: Some index files failed to download.",
     ]
-    assert bases._unreadable_suites(errors) == {"bookworm-security"}  # noqa: SLF001  one regular expression, both ways
-    assert bases._unreadable_suites(["E: Unable to locate package"]) == set()  # noqa: SLF001  as above
+    assert bootstrap._unreadable_suites(errors) == {"bookworm-security"}  # noqa: SLF001  one regular expression, both ways
+    assert bootstrap._unreadable_suites(["E: Unable to locate package"]) == set()  # noqa: SLF001  as above
 
 
 @pytest.mark.docker
@@ -117,12 +123,46 @@ def test_a_silent_registry_and_a_failed_bootstrap_make_one_message(monkeypatch: 
     monkeypatch.setattr(bases, "_registry_refusal", lambda _engine: "no answer within 6 s")
     monkeypatch.setattr(shutil, "which", lambda _program: None)
     told = Told()
-    with pytest.raises(
-        bases.BaseFailed, match=r"no answer within 6 s.*mmdebstrap is not installed"
-    ) as failed:
+    with pytest.raises(BaseFailed, match=r"no answer within 6 s.*mmdebstrap is not installed") as failed:
         bases.provide(engine, "amd64", told)
     assert failed.value.remedy == "erle doctor --fix"
     assert ("base amd64", "bootstrapping", "registry: no answer within 6 s") in told.states
+
+
+INTERRUPTED = """
+import sys
+from lab.stack import bootstrap
+with bootstrap.root_file_system("bookworm", "amd64", print):
+    sys.exit("it was not interrupted")
+"""
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mmdebstrap"), reason="needs root and mmdebstrap")
+def test_a_bootstrap_that_is_killed_leaves_no_mount_and_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while packages are unpacked, it leaves a folder, which the next `erle gc` removes."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    tmp_path.chmod(0o711)
+    runner = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    try:
+        assert wait_until(lambda: any(tmp_path.glob("erle-base-*/mmdebstrap.*/var/lib/dpkg/info/*")), 120)
+        assert bootstrap.remove_abandoned() == [], "it is still at work there"
+    finally:
+        runner.kill()
+        runner.wait()
+
+    def still_there() -> list[str]:
+        commands = [line.read_bytes() for line in Path("/proc").glob("[0-9]*/cmdline") if line.exists()]
+        return [repr(command) for command in commands if str(tmp_path).encode() in command]
+
+    assert wait_until(lambda: not still_there(), 10), still_there()
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    [folder] = bootstrap.remove_abandoned()
+    assert not folder.exists()
 
 
 @pytest.mark.docker

@@ -20,6 +20,7 @@ from lab.wire.script import ScriptedPeer
 from lab.wire.segmentation import lines, octets
 from lab.wire.stream import Ended, Overdue, RecordedStream
 from lab.wire.tap import Tap
+from suites.lab.waiting import wait_until
 
 
 def echo(stream: RecordedStream) -> None:
@@ -33,17 +34,6 @@ def peer() -> Iterator[ScriptedPeer]:
     """A peer that answers lines."""
     with ScriptedPeer(echo) as running:
         yield running
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = 5.0) -> bool:
-    """Whether the condition came true in time."""
-    deadline = time.monotonic() + timeout
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        pause.wait(0.002)
-    return True
 
 
 def test_both_directions_are_recorded_in_order(peer: ScriptedPeer) -> None:
