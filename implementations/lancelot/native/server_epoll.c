@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -297,24 +298,22 @@ static void stop(void)
         shutdown(each->fd, SHUT_RD);
 }
 
-static void hear_signals(void)
+/* A signal came, or something through standard input where that is the lifeline: its end asks to stop, too. */
+static void hear(void)
 {
     struct signalfd_siginfo came;
+    char octets[256];
+    bool asked = false;
 
     while (read(bell, &came, sizeof came) == sizeof came)
-        ;
-    stop();
-}
-
-/* The end of standard input asks to stop, too; what comes through it means nothing. */
-static void hear_lifeline(void)
-{
-    char octets[256];
-
-    if (read(lifeline, octets, sizeof octets) > 0)
-        return;
-    epoll_ctl(poller, EPOLL_CTL_DEL, lifeline, NULL);
-    stop();
+        asked = true;
+    if (lifeline != -1 && read(lifeline, octets, sizeof octets) == 0) {
+        epoll_ctl(poller, EPOLL_CTL_DEL, lifeline, NULL);
+        lifeline = -1;
+        asked = true;
+    }
+    if (asked)
+        stop();
 }
 
 /* Returns how long epoll_wait may wait, in milliseconds; -1 without end. */
@@ -357,9 +356,7 @@ static void serve(void)
                 if (door != -1)
                     accept_all();
             } else if (events[i].data.ptr == &bell) {
-                hear_signals();
-            } else if (events[i].data.ptr == &lifeline) {
-                hear_lifeline();
+                hear();
             } else if (connection->pending) {
                 flush(connection);
             } else {
@@ -445,7 +442,9 @@ int main(int argc, char **argv)
     watch(EPOLL_CTL_ADD, bell, EPOLLIN, &bell);
     if (service) {
         lifeline = STDIN_FILENO;
-        watch(EPOLL_CTL_ADD, lifeline, EPOLLIN, &lifeline);
+        if (fcntl(lifeline, F_SETFL, O_NONBLOCK) == -1)
+            die("standard input");
+        watch(EPOLL_CTL_ADD, lifeline, EPOLLIN, &bell);
     }
     listen_on(argv[optind], port, service);
     watch(EPOLL_CTL_ADD, door, EPOLLIN, &door);
