@@ -20,9 +20,11 @@ from implementations.memcached.storage import Cache
 
 log = logging.getLogger("memcached")
 
-#: Octets that one read asks for: after a short one (Python has room for so few without asking the C library), after a
+#: Octets that one read asks for: after short ones (Python has room for so few without asking the C library), after a
 #: longer one, and at most for a data block.
 FEW, MANY, BLOCK = 448, 16 << 10, 256 << 10
+#: So many short reads follow a longer one before the next asks for few: a segment that is cut by a read costs two answers.
+CALM = 64
 #: Events, and datagrams, that one wake-up brings at most.
 EVENTS = 64
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
@@ -61,12 +63,12 @@ class EpollServer:
             self._epoll.close()
             self._door.close()
 
-    def _serve(self) -> None:  # noqa: C901 - the one loop that pays for each call it would be divided by
+    def _serve(self) -> None:  # noqa: C901, PLR0912, PLR0915 - the one loop that pays for each call it would be divided by
         # Every name of the loop is a local one: this is where the time goes.
         poll, read, write, conversations = self._epoll.poll, os.read, os.write, self._conversations
         cache, unsent, bell = self._cache, self._unsent, self._bell.fileno()
         few, many, size_of = FEW, MANY, len
-        room = few
+        room, calm = few, 0
         while True:
             ready = poll(self._patience, EVENTS)
             cache.tick()
@@ -106,7 +108,12 @@ class EpollServer:
                         continue
                 if conversation.more or conversation.closing:
                     self._after_answers(fd, conversation)
-                room = few if size < few else many
+                if size >= few:
+                    room, calm = many, CALM
+                elif calm:
+                    calm -= 1
+                else:
+                    room = few
                 if not conversation.idle and conversation.wanted > many:
                     room = min(conversation.wanted, BLOCK)
             cache.counters.bytes_read += taken

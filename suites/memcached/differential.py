@@ -29,6 +29,9 @@ ANSWER_TIMEOUT = 5.0
 MARK = b"mg mark k O\r\n"
 MARK_ANSWER = b"EN kmark O\r\n"
 RECEIVE_SIZE = 1 << 16
+#: No thread of memcached's own changes items or holds them meanwhile (``exclusions.py``, moving-pages and moving-items).
+AT_REST = b"slabs automove 0\r\nlru mode flat\r\n"
+AS_USUAL = b"slabs automove 1\r\nlru mode segmented\r\n"
 #: Of these the seconds are counted by a clock.
 _SECONDS = re.compile(rb"(?<= [tl])\d+")
 #: Bringing two servers in step takes a command for each step.
@@ -135,7 +138,7 @@ class Table:
             OutOfStep: a server does not get there.
         """
         for player in self.players:
-            player.say(b"slabs automove 0\r\n")
+            player.say(AT_REST)
         cas = max([self.store.cas, *(player.latest_cas() for player in self.players)]) + 1
         for player in self.players:
             player.advance(cas)
@@ -157,7 +160,7 @@ class Table:
     def close(self) -> None:
         """Close all connections."""
         for player in self.players:
-            player.say(b"slabs automove 1\r\n")
+            player.say(AS_USUAL)
             player.close()
 
 

@@ -35,7 +35,7 @@ class Guard(Framing):
         if not self.authenticated:
             return super().feed(octets)
         answer = self._inner.feed(octets)
-        self.closed = self._inner.closed
+        self.closed, self.held = self._inner.closed, self._inner.held
         return answer
 
     def on_line(self, line: bytes) -> None:

@@ -55,7 +55,7 @@ class Edge:
     Attributes:
         session_class: the core; a mutant names its own.
         store_class: the items; a mutant names its own.
-        unsent_limit: octets that a client has not taken, beyond which no more is read of it.
+        unsent_limit: octets that a client has not taken, beyond which no more is read of it, and no more answers are made.
         guard_class: what asks for a password; a mutant names its own.
     """
 
@@ -142,6 +142,8 @@ class Edge:
             if connection.unsent:
                 sent = self.send(connection)
                 self.store.counts["bytes_written"] += sent
+            while connection.session.held and len(connection.unsent) < self.unsent_limit:
+                connection.unsent += connection.session.feed(b"")
         except BlockingIOError:
             pass
         except OSError:
@@ -151,7 +153,8 @@ class Edge:
             self.drop(connection)
             return
         wanted = selectors.EVENT_WRITE if connection.unsent else 0
-        if len(connection.unsent) < self.unsent_limit and not connection.session.closed:
+        full = connection.session.held or len(connection.unsent) >= self.unsent_limit
+        if not full and not connection.session.closed:
             wanted |= selectors.EVENT_READ
         self.selector.modify(connection.sock, wanted, connection)
 
@@ -179,7 +182,10 @@ class Edge:
         if not self.whole_request(datagram):
             return
         request = HEADER.unpack_from(datagram)[0]
-        answer = self.session_class(self.store).feed(datagram[HEADER.size :])
+        session = self.session_class(self.store)
+        answer = session.feed(datagram[HEADER.size :])
+        if session.held:
+            return  # an answer beyond all measure: delivery is not guaranteed
         for frame in self.frames(request, answer):
             try:
                 self.datagrams.sendto(frame, address)

@@ -5,7 +5,7 @@ Knows how the stream is cut into lines and blocks. Must not know a command, nor 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,8 @@ from suites.memcached.exemplar_store import Item, Store
 
 #: So many octets without a line end are no command any more, unless they begin as a retrieval does.
 LINE_LIMIT: Final = 2048
+#: Octets of answers after which the client has to take them first: what else it said waits.
+OUTPUT_LIMIT: Final = 1 << 20
 VERSION: Final = b"1.6.18"
 BAD_FORMAT: Final = b"CLIENT_ERROR bad command line format"
 
@@ -40,14 +42,18 @@ class Framing:
 
     Attributes:
         closed: the connection is to be closed, once what was given back is sent.
+        held: answers had become too many: `feed` is to be called again, even without octets, once they are sent.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.closed = False
+        self.held = False
         self.noreply = False
         self._input = bytearray()
         self._output: list[bytes] = []
+        self._output_size = 0
+        self._pieces: Iterator[bytes] = iter(())
         self._swallow = 0
         self._pending: Pending | None = None
         self._wanted = 0
@@ -57,14 +63,20 @@ class Framing:
     def feed(self, octets: bytes) -> bytes:
         """Take octets of the client; what is to be sent back."""
         self._input += octets
-        while not self.closed and self._step():
-            pass
+        self._output_size = 0
+        self.held = False
+        while not self.closed and not self.held and self._step():
+            self.held = self._output_size > OUTPUT_LIMIT
         answer = b"".join(self._output)
         self._output.clear()
         return answer
 
     def _step(self) -> bool:
-        """Take the next line or block; whether there was one."""
+        """Send the next piece of an answer, or take the next line or block; whether there was one."""
+        piece = next(self._pieces, None)
+        if piece is not None:
+            self.send(piece)
+            return True
         if self._swallow:
             taken = min(self._swallow, len(self._input))
             del self._input[:taken]
@@ -119,6 +131,11 @@ class Framing:
     def send(self, octets: bytes) -> None:
         """Send octets as they are."""
         self._output.append(octets)
+        self._output_size += len(octets)
+
+    def send_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Send an answer whose pieces are made as they are sent, before the next command is carried out."""
+        self._pieces = iter(pieces)
 
     def on_line(self, line: bytes) -> None:
         """Carry a command out."""

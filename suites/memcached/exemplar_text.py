@@ -6,6 +6,7 @@ know sockets. What a mutant breaks is one method here.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Final
 
 from suites.memcached import exemplar_numbers as numbers
@@ -172,7 +173,7 @@ class TextSession(Administration):
                 self.say(b"CLIENT_ERROR invalid exptime argument")
                 return
             expires = self.store.expiry(given)
-        found: list[bytes] = []
+        found: list[Item] = []
         for key in keys:
             if not self.key_fits(key):
                 self.say(BAD_FORMAT)
@@ -182,8 +183,9 @@ class TextSession(Administration):
                 continue
             if name.startswith(b"gat"):
                 self.touched(item, expires)
-            found.append(self.shown(item, with_cas=name.endswith(b"s")))
-        self.send(b"".join(found) + b"END\r\n")
+            found.append(item)
+        shown = (self.shown(item, with_cas=name.endswith(b"s")) for item in found)
+        self.send_pieces(chain(shown, (b"END\r\n",)))
 
     def retrieved(self, key: bytes) -> Item | None:
         """The item of a key, marked as used."""

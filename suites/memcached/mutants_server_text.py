@@ -244,9 +244,9 @@ class FewStatistics(Session):
 
 @breaks("memcached-protocol-many-connections")
 class NeverStopsReading(Edge):
-    """What clients do not take is kept without end."""
+    """What clients do not take is kept, 64 MiB for each of them."""
 
-    unsent_limit = 1 << 62
+    unsent_limit = 1 << 26
 
 
 @breaks("memcached-udp-protocol-malformed-survived")
