@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -45,7 +45,7 @@ SYMBOL: dict[Verdict, str] = {
 EXCERPT_LINES = 14
 #: Seconds between lines of progress where there is no terminal.
 LINE_INTERVAL = 5.0
-#: Findings shown in full; the others are counted, and the report has them all.
+#: Findings, or known failures, shown in full; where there are more, they are counted, and the report has them all.
 SHOWN = 12
 
 
@@ -100,20 +100,21 @@ class Progress:
 
 
 def show_run(console: Console, directory: Path, rows: Sequence[Row], suites: Sequence[Suite]) -> None:
-    """Print the matrix of each protocol with its known failures, and then, where the eye is, what to look at."""
-    judged_suites = [suite for suite in suites if any(row["protocol"] == suite.protocol for row in rows)]
-    for suite in judged_suites:
+    """Print the matrix of each protocol, then what is known, and last, where it stays on the screen, what to look at."""
+    ledgers = {suite.protocol: suite.ledger.by_id() for suite in suites}
+    for suite in suites:
         mine = [row for row in rows if row["protocol"] == suite.protocol]
-        groups = {name: clause.group for name, clause in suite.ledger.by_id().items()}
+        if not mine:
+            continue
+        groups = {name: clause.group for name, clause in ledgers[suite.protocol].items()}
         console.print(f"\n{suite.title}", style="bold")
         for role in ("client", "server"):
             judged = [row for row in mine if row["role"] == role]
             if judged:
                 console.print(_matrix_table(role, build_matrix(judged, groups, list(suite.ledger.groups))))
-        console.print(_legend(), style="dim")
-        _show_known(console, mine)
-    clauses = {name: clause for suite in judged_suites for name, clause in suite.ledger.by_id().items()}
-    _show_findings(console, directory, [row for row in rows if not row["expected"]], clauses)
+    console.print(_legend(), style="dim")
+    _show_known(console, rows)
+    _show_findings(console, directory, [row for row in rows if not row["expected"]], ledgers)
 
 
 def _matrix_table(role: str, matrix: Matrix) -> Table:
@@ -145,22 +146,21 @@ def _cell(cell: Cell | None) -> Text:
 
 
 def _show_findings(
-    console: Console, directory: Path, findings: Sequence[Row], clauses: dict[str, Clause]
+    console: Console, directory: Path, findings: Sequence[Row], ledgers: Mapping[str, Mapping[str, Clause]]
 ) -> None:
     """Print each unexpected verdict once: the same case under other cuts is only counted."""
     grouped: dict[tuple[str, str, str], list[Row]] = {}
     for row in findings:
         grouped.setdefault((row["implementation"], row["case"], row["verdict"]), []).append(row)
-    for number, same in enumerate(grouped.values()):
-        if number == SHOWN:
-            console.print(
-                f"\n… and {len(grouped) - SHOWN} more to look at; `./erle report` shows all of them."
-            )
-            return
-        _show_finding(console, directory, same, clauses)
+    for same in list(grouped.values())[:SHOWN]:
+        _show_finding(console, directory, same, ledgers[same[0]["protocol"]])
+    if len(grouped) > SHOWN:
+        console.print(f"\n… and {len(grouped) - SHOWN} more to look at; `./erle report` shows all of them.")
 
 
-def _show_finding(console: Console, directory: Path, same: Sequence[Row], clauses: dict[str, Clause]) -> None:
+def _show_finding(
+    console: Console, directory: Path, same: Sequence[Row], clauses: Mapping[str, Clause]
+) -> None:
     row = same[0]
     verdict = Verdict(row["verdict"])
     cuts = ", ".join(other["cut"] for other in same)
@@ -206,12 +206,19 @@ def excerpt(path: Path, lines: int = EXCERPT_LINES) -> list[str]:
 
 
 def _show_known(console: Console, rows: Sequence[Row]) -> None:
+    """Print the known failures that are met: a few with their reasons, many as a count for each implementation."""
     known: dict[str, tuple[str, str]] = {}
     for row in rows:
         note = row["known"]
         if note is not None:
             known[note["id"]] = (row["implementation"], note["reason"])
-    if known:
-        console.print("\nKnown failures (suites/<protocol>/known-failures.toml):")
-    for name, (implementation, reason) in sorted(known.items()):
-        console.print(f"  {escape(implementation)} {escape(name)}: {escape(reason)}", highlight=False)
+    if not known:
+        return
+    if len(known) <= SHOWN:
+        console.print("\nKnown failures:")
+        for name, (implementation, reason) in sorted(known.items()):
+            console.print(f"  {escape(implementation)} {escape(name)}: {escape(reason)}", highlight=False)
+        return
+    counts = Counter(implementation for implementation, _ in known.values())
+    words = ", ".join(f"{escape(name)} {count}" for name, count in sorted(counts.items()))
+    console.print(f"\n{len(known)} known failures ({words}): `./erle report` lists them with their reasons.")
