@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.judge.ledger import Clause
-from lab.judge.matrix import Cell, Matrix, build_matrix
+from lab.judge.matrix import Cell, Column, Matrix, build_matrix
 from lab.judge.rows import Row
 from lab.judge.suite import Suite
 from lab.judge.verdict import Verdict
@@ -111,22 +111,37 @@ def show_run(console: Console, directory: Path, rows: Sequence[Row], suites: Seq
         for role in ("client", "server"):
             judged = [row for row in mine if row["role"] == role]
             if judged:
-                console.print(_matrix_table(role, build_matrix(judged, groups, list(suite.ledger.groups))))
+                matrix = build_matrix(judged, groups, list(suite.ledger.groups))
+                for table in matrix_tables(console, role, matrix):
+                    console.print(table)
     console.print(_legend(), style="dim")
     _show_known(console, rows)
     _show_findings(console, directory, [row for row in rows if not row["expected"]], ledgers)
 
 
-def _matrix_table(role: str, matrix: Matrix) -> Table:
+def matrix_tables(console: Console, role: str, matrix: Matrix) -> Iterator[Table]:
+    """The matrix, in as many tables below each other as it takes for each to be no wider than the terminal."""
+    width, unbounded = console.width, console.options.update_width(10_000)
+    columns: list[Column] = []
+    for column in matrix.columns:
+        wider = [*columns, column]
+        if columns and console.measure(_matrix_table(role, matrix, wider), options=unbounded).maximum > width:
+            yield _matrix_table(role, matrix, columns)
+            wider = [column]
+        columns = wider
+    yield _matrix_table(role, matrix, columns)
+
+
+def _matrix_table(role: str, matrix: Matrix, columns: Sequence[Column]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(f"{role}s: clauses on", no_wrap=True)
-    for _, name in matrix.columns:
+    for _, name in columns:
         table.add_column(name, justify="right", overflow="fold")
     for group in matrix.groups:
-        cells = [_cell(matrix.cells.get((group, column))) for column in matrix.columns]
+        cells = [_cell(matrix.cells.get((group, column))) for column in columns]
         table.add_row(group, *cells)
     table.add_section()
-    table.add_row("all", *(_cell(matrix.totals(column)) for column in matrix.columns))
+    table.add_row("all", *(_cell(matrix.totals(column)) for column in columns))
     return table
 
 
