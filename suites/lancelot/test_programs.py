@@ -9,24 +9,14 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from lab.wire.script import ScriptedPeer
 from lab.wire.segmentation import octets as each_octet
 from lab.wire.stream import RecordedStream
-from suites.lancelot.programs import (
-    ANSWER,
-    ROOT,
-    SERVERS,
-    ask,
-    endpoint_in,
-    finish,
-    first_line,
-    run,
-    serving,
-    start,
-)
+from suites.lancelot.programs import ANSWER, LANCELOT, SERVERS, ask, endpoint_in, first_line, serving
 
 each_server = pytest.mark.parametrize("server", SERVERS, ids=" ".join)
 PRINTED = """\
@@ -42,7 +32,7 @@ What is your favorite color? Blue.
 def test_client_prints_the_answers() -> None:
     """The three questions and what a server says to them, a line each."""
     with serving("server_poll") as server:
-        ran = run("client", "127.0.0.1", str(server.endpoint.port))
+        ran = LANCELOT.run("client", "127.0.0.1", str(server.endpoint.port))
 
     assert ran.succeeded() == PRINTED
 
@@ -56,7 +46,7 @@ def test_client_asks_everything_at_once() -> None:
         stream.send(b"One.Two.Three.")
 
     with ScriptedPeer(dialogue) as peer:
-        ran = run("client", "127.0.0.1", str(peer.endpoint.port), "--pipeline")
+        ran = LANCELOT.run("client", "127.0.0.1", str(peer.endpoint.port), "--pipeline")
 
     lines = ran.succeeded().splitlines()
     assert [line.partition("? ")[2] for line in lines] == ["One.", "Two.", "Three."]
@@ -74,7 +64,7 @@ def test_client_puts_answers_together_that_come_in_pieces() -> None:
         stream.send(b".")
 
     with ScriptedPeer(dialogue, segmentation=each_octet) as peer:
-        ran = run("client", "127.0.0.1", str(peer.endpoint.port))
+        ran = LANCELOT.run("client", "127.0.0.1", str(peer.endpoint.port))
 
     lines = ran.succeeded().splitlines()
     assert [line.partition("? ")[2] for line in lines] == ["One.", "Two.", "Three."]
@@ -89,7 +79,7 @@ def test_client_prints_nothing_that_moves_a_terminal() -> None:
             stream.send(b"\x1b[2J\xff.")
 
     with ScriptedPeer(dialogue) as peer:
-        ran = run("client", "127.0.0.1", str(peer.endpoint.port))
+        ran = LANCELOT.run("client", "127.0.0.1", str(peer.endpoint.port))
 
     assert ran.succeeded().count("\\x1b[2J\\xff.") == 3
 
@@ -102,7 +92,7 @@ def test_client_tells_of_a_connection_that_ends_in_an_answer() -> None:
         stream.send(b"My name is")
 
     with ScriptedPeer(dialogue) as peer:
-        ran = run("client", "127.0.0.1", str(peer.endpoint.port))
+        ran = LANCELOT.run("client", "127.0.0.1", str(peer.endpoint.port))
 
     ran.failed_with("in the middle of an answer", "My name is")
 
@@ -115,7 +105,7 @@ def test_client_does_not_wait_for_ever() -> None:
         stream.receive_to_end()
 
     with ScriptedPeer(dialogue) as peer:
-        ran = run("client", "127.0.0.1", str(peer.endpoint.port), "--timeout", "0.2")
+        ran = LANCELOT.run("client", "127.0.0.1", str(peer.endpoint.port), "--timeout", "0.2")
 
     ran.failed_with("timed out")
 
@@ -129,7 +119,7 @@ def test_client_does_not_collect_without_end() -> None:
         stream.receive_to_end()
 
     with ScriptedPeer(dialogue) as peer:
-        ran = run("client", "127.0.0.1", str(peer.endpoint.port))
+        ran = LANCELOT.run("client", "127.0.0.1", str(peer.endpoint.port))
 
     ran.failed_with("4096 octets came without a full stop")
 
@@ -139,18 +129,18 @@ def test_client_tells_that_nobody_listens() -> None:
     with ScriptedPeer(RecordedStream.close) as peer:
         port = peer.endpoint.port
 
-    run("client", "127.0.0.1", str(port)).failed_with("Connection refused")
+    LANCELOT.run("client", "127.0.0.1", str(port)).failed_with("Connection refused")
 
 
 def test_client_tells_that_a_name_is_unknown() -> None:
     """A name under .invalid is never found (RFC 6761, section 6.4)."""
-    run("client", "camelot.invalid").failed_with("camelot.invalid", "name not found")
+    LANCELOT.run("client", "camelot.invalid").failed_with("camelot.invalid", "name not found")
 
 
 @pytest.mark.parametrize("words", [(), ("h", "0"), ("h", "65536"), ("h", "x"), ("h", "--timeout", "0")])
 def test_client_refuses_wrong_arguments(words: tuple[str, ...]) -> None:
     """One line, status 2."""
-    run("client", *words).failed_with("--help", status=2)
+    LANCELOT.run("client", *words).failed_with("--help", status=2)
 
 
 # the servers
@@ -185,7 +175,7 @@ def test_server_tells_that_the_port_is_taken(server: tuple[str, ...]) -> None:
     """Also the one that shares its port among its own workers does not share it with a stranger."""
     with serving(*server) as running:
         program, *options = server
-        ran = run(program, "127.0.0.1", "--port", str(running.endpoint.port), *options)
+        ran = LANCELOT.run(program, "127.0.0.1", "--port", str(running.endpoint.port), *options)
 
     ran.failed_with(str(running.endpoint.port), "Address already in use", "--port 0")
 
@@ -193,7 +183,7 @@ def test_server_tells_that_the_port_is_taken(server: tuple[str, ...]) -> None:
 @each_server
 def test_server_help_teaches(server: tuple[str, ...]) -> None:
     """What to type, what it prints, what the exit status means."""
-    said = run(server[0], "--help").succeeded()
+    said = LANCELOT.run(server[0], "--help").succeeded()
 
     for word in ("INTERFACE", "--port", "1060", "listening on", "SIGTERM", "Exit status", "Try it"):
         assert word in said, f"no {word!r} in {said}"
@@ -201,12 +191,12 @@ def test_server_help_teaches(server: tuple[str, ...]) -> None:
 
 def test_server_takes_an_ipv6_interface() -> None:
     """The address stands in brackets, so that it can be told from the port."""
-    process = start("server_epoll", "::1", "--port", "0")
+    process = LANCELOT.start("server_epoll", "::1", "--port", "0")
     try:
         assert first_line(process).startswith("listening on [::1]:")
     finally:
         process.terminate()
-        finish("server_epoll", process)
+        LANCELOT.finish("server_epoll", process)
 
 
 @pytest.mark.parametrize(
@@ -222,13 +212,15 @@ def test_server_takes_an_ipv6_interface() -> None:
 )
 def test_server_refuses_wrong_arguments(words: tuple[str, ...], complaint: str, status: int) -> None:
     """One line that names what is wrong."""
-    run("server_poll", *words).failed_with(complaint, status=status)
+    LANCELOT.run("server_poll", *words).failed_with(complaint, status=status)
 
 
 @pytest.mark.parametrize("workers", ["0", "1001", "x"])
 def test_number_of_workers_is_checked(workers: str) -> None:
     """One line, status 2."""
-    run("server_threads", "127.0.0.1", "--workers", workers).failed_with("no number of workers", status=2)
+    LANCELOT.run("server_threads", "127.0.0.1", "--workers", workers).failed_with(
+        "no number of workers", status=2
+    )
 
 
 # the judge's door
@@ -238,7 +230,7 @@ def test_number_of_workers_is_checked(workers: str) -> None:
 def test_door_starts_a_server_and_ends_it_with_its_input(server: tuple[str, ...]) -> None:
     """A line of configuration in, the port out, the end of the input as a signal."""
     program, *options = server
-    process = start("service", program.removeprefix("server_"), *options, stdin=subprocess.PIPE)
+    process = LANCELOT.start("service", program.removeprefix("server_"), *options, stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write('{"host": "127.0.0.1"}\n')
     process.stdin.flush()
@@ -246,8 +238,8 @@ def test_door_starts_a_server_and_ends_it_with_its_input(server: tuple[str, ...]
     port = json.loads(first_line(process))["ready"]["plain"]
 
     with serving("server_epoll"):  # its own port is not in the way
-        run("client", "127.0.0.1", str(port)).succeeded()
-    finish("service", process, "").succeeded()
+        LANCELOT.run("client", "127.0.0.1", str(port)).succeeded()
+    LANCELOT.finish("service", process, "").succeeded()
 
 
 @pytest.mark.parametrize(
@@ -256,9 +248,9 @@ def test_door_starts_a_server_and_ends_it_with_its_input(server: tuple[str, ...]
 )
 def test_door_refuses_a_wrong_configuration(line: str) -> None:
     """One line that shows what is expected."""
-    process = start("service", "poll", stdin=subprocess.PIPE)
+    process = LANCELOT.start("service", "poll", stdin=subprocess.PIPE)
 
-    finish("service", process, f"{line}\n").failed_with('{"host": "127.0.0.1", "port": 0} expected')
+    LANCELOT.finish("service", process, f"{line}\n").failed_with('{"host": "127.0.0.1", "port": 0} expected')
 
 
 # what cannot be brought about from outside
@@ -266,6 +258,7 @@ def test_door_refuses_a_wrong_configuration(line: str) -> None:
 #: Starts the threads server with one worker, which dies with its first client.
 WITH_A_DEFECT = """
 import sys
+from pathlib import Path
 from implementations.lancelot import server_threads as program
 
 attend = program.attend
@@ -286,7 +279,7 @@ def test_thread_that_died_is_replaced() -> None:
     """It costs its client; the next one is served by a new worker, and the log has the defect."""
     process = subprocess.Popen(
         [sys.executable, "-c", WITH_A_DEFECT],
-        cwd=ROOT,
+        cwd=Path(__file__).resolve().parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -297,7 +290,7 @@ def test_thread_that_died_is_replaced() -> None:
         answers = [ask(endpoint), ask(endpoint)]
     finally:
         process.terminate()
-        ran = finish("server_threads", process)
+        ran = LANCELOT.finish("server_threads", process)
 
     assert answers == [b"", ANSWER]
     assert ran.status == 0

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.judge.programs import Ran
 from lab.wire.endpoint import Endpoint
-from suites.lancelot.programs import ANSWER, QUESTION, Ran, ask, endpoint_in, run, until
+from suites.lancelot.programs import ANSWER, LANCELOT, QUESTION, ask, endpoint_in, until
 
 #: One that serves in the process itself, and two with workers.
 KINDS = ("epoll", "threads", "processes", "reuseport")
@@ -39,7 +40,7 @@ class Daemon:
 
     def tell(self, command: str, *words: str) -> Ran:
         """Any command."""
-        return run("daemon", command, "--pid-file", str(self.pid_file), *words)
+        return LANCELOT.run("daemon", command, "--pid-file", str(self.pid_file), *words)
 
     @property
     def process(self) -> int:
@@ -263,9 +264,11 @@ def test_start_tells_what_is_wrong(daemon: Daemon, tmp_path: Path) -> None:
     daemon.start("--log-file", missing).failed_with(missing, "--log-file")
     daemon.start("--syslog", missing, log=False).failed_with(missing, "--log-file")
     daemon.start("--settings", missing).failed_with(missing)
-    run("daemon", "start", "--pid-file", missing, "epoll", "127.0.0.1").failed_with(missing, "--pid-file")
-    run("daemon", "start", "nobody", "127.0.0.1").failed_with("nobody", status=2)
-    run("daemon", "start", "epoll").failed_with("INTERFACE", status=2)
+    LANCELOT.run("daemon", "start", "--pid-file", missing, "epoll", "127.0.0.1").failed_with(
+        missing, "--pid-file"
+    )
+    LANCELOT.run("daemon", "start", "nobody", "127.0.0.1").failed_with("nobody", status=2)
+    LANCELOT.run("daemon", "start", "epoll").failed_with("INTERFACE", status=2)
     assert not daemon.pid_file.exists()
     daemon.tell("stop").failed_with("not running")
     daemon.tell("reload").failed_with("not running")

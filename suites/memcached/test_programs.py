@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.judge.programs import Programs, Ran
 from lab.judge.verdict import Blocked
 from lab.stack.project import Lab
 from lab.stack.service import Service
@@ -16,7 +18,6 @@ from lab.wire.driver import connect
 from lab.wire.endpoint import Endpoint
 from lab.wire.script import ScriptedPeer
 from suites.memcached.hosts import Shard, shards
-from suites.memcached.programs import Ran, run
 from suites.memcached.responder import (
     Answer,
     Manners,
@@ -28,6 +29,7 @@ from suites.memcached.responder import (
 )
 from suites.memcached.session import Session
 
+run = Programs("implementations.memcached", deadline=60.0).run
 WORDS = ["apple", "avocado", "banana", "cherry", "date", "élan", "zebra", "zucchini", "9lives", "Mango"]
 #: Keys of a way begin with its name.
 WAYS = ("first-letter", "hash", "md5", "ketama")
@@ -128,7 +130,9 @@ def test_a_wrong_square_is_not_printed(four: list[Shard]) -> None:
 
 def test_hashing_puts_each_word_on_one_server(four: list[Shard], word_file: Path) -> None:
     """For each way every word is on the server that the table counts it for, and on no other."""
-    ran = run("hashing", *places(four), "--words", str(word_file), environment={"PYTHONHASHSEED": "0"})
+    ran = run(
+        "hashing", *places(four), "--words", str(word_file), environment={**os.environ, "PYTHONHASHSEED": "0"}
+    )
 
     ran.succeeded()
     table = {
@@ -177,7 +181,9 @@ def test_hashing_shows_balance_and_moves(four: list[Shard]) -> None:
 
 def test_hashing_with_a_fixed_seed_loses_nothing(four: list[Shard], word_file: Path) -> None:
     """With PYTHONHASHSEED every process has the same hash."""
-    ran = run("hashing", *places(four), "--words", str(word_file), environment={"PYTHONHASHSEED": "1"})
+    ran = run(
+        "hashing", *places(four), "--words", str(word_file), environment={**os.environ, "PYTHONHASHSEED": "1"}
+    )
 
     assert shares(ran, "hash")[2] == 0
 

@@ -1,7 +1,6 @@
 """The SMTP programs of the book as a user runs them: a command line, two streams of text, an exit status.
 
-Knows how to start `python -m implementations.smtp.<name>` with a deadline, and the hosts it is sent to. Must not know
-what a program is to say.
+Knows the programs' passwords and the hosts that they are sent to. Must not know what a program is to say.
 """
 
 from __future__ import annotations
@@ -9,107 +8,41 @@ from __future__ import annotations
 import os
 import ssl
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.judge.programs import Programs, Ran
 from lab.wire.endpoint import Endpoint
 from lab.wire.script import ScriptedPeer
 from suites.smtp.conversation import Conversation
 from suites.smtp.responder import Answer, Answers, Manners, Responder
 
-ROOT = Path(__file__).resolve().parents[2]
+#: Each program is told to give up much earlier than its deadline.
+SMTP = Programs("implementations.smtp")
 PROGRAMS = ("simple", "debug", "ehlo", "tls", "login")
 #: Those that take `--ca-file`.
 WITH_TLS = ("tls", "login")
 SENDER = "sender@lab.example"
 RECIPIENT = "recipient@lab.example"
-#: Seconds for a whole program, start of the interpreter included; each is told to give up much earlier.
-DEADLINE = 30.0
 PASSWORD_VARIABLE = "SMTP_PASSWORD"
 PASSWORD = "a-password-nobody-may-see"
 #: What scripted hosts offer; they add STARTTLS.
 OFFERED = ("PIPELINING", "SIZE 20971520", "8BITMIME", "SMTPUTF8", "AUTH PLAIN LOGIN")
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a program left: exit status, standard output, standard error."""
-
-    program: str
-    status: int
-    output: str
-    complaint: str
-
-    def failed_with(self, *words: str, status: int = 1) -> None:
-        """Check that it ended with this status and one line on standard error that holds the words.
-
-        Raises:
-            AssertionError: it did not.
-        """
-        assert self.status == status, f"exit status {self.status}, not {status}: {self}"
-        assert "Traceback" not in self.complaint + self.output, self.complaint
-        assert self.complaint.count("\n") == 1, f"not one line: {self.complaint!r}"
-        line = self.complaint.removesuffix("\n")
-        assert line.isprintable(), f"not printable: {line!r}"
-        assert line.startswith(f"python -m implementations.smtp.{self.program}: "), line
-        missing = [word for word in words if word not in line]
-        assert not missing, f"{missing} not in {line!r}"
-
-    def succeeded(self) -> None:
-        """Check that it ended with status 0 and had nothing to complain of.
-
-        Raises:
-            AssertionError: it did not.
-        """
-        assert (self.status, self.complaint) == (0, ""), f"{self}"
-
-
 def start(
     program: str, *words: str, stdin: int = subprocess.DEVNULL, password: str | None = None
 ) -> subprocess.Popen[str]:
-    """Start a program without a controlling terminal.
-
-    Args:
-        program: its name.
-        words: its arguments.
-        stdin: a descriptor, or one of the constants of ``subprocess``.
-        password: what the environment variable holds; it is not set otherwise.
-    """
+    """Start a program whose environment holds this password, or none."""
     environment = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
     if password is not None:
         environment[PASSWORD_VARIABLE] = password
-    return subprocess.Popen(
-        [sys.executable, "-m", f"implementations.smtp.{program}", *words],
-        cwd=ROOT,
-        env=environment,
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,
-    )
-
-
-def finish(program: str, process: subprocess.Popen[str]) -> Ran:
-    """Wait for a program that was started.
-
-    Raises:
-        AssertionError: it hangs; it is ended then.
-    """
-    try:
-        output, complaint = process.communicate(timeout=DEADLINE)
-    except subprocess.TimeoutExpired as error:
-        process.kill()
-        output, complaint = process.communicate()
-        raise AssertionError(f"{program} hangs; it had said {output!r} and {complaint!r}") from error
-    return Ran(program, process.returncode, output, complaint)
+    return SMTP.start(program, *words, stdin=stdin, environment=environment)
 
 
 def run(program: str, *words: str, password: str | None = None) -> Ran:
     """Run a program to its end."""
-    return finish(program, start(program, *words, password=password))
+    return SMTP.finish(program, start(program, *words, password=password))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from lab.wire.authority import Authority
 from lab.wire.endpoint import endpoint_of, listen
 from lab.wire.stream import RecordedStream
 from suites.smtp.message import eight_bit_message
-from suites.smtp.programs import DEADLINE, PROGRAMS, RECIPIENT, Aim, Scripts, run
+from suites.smtp.programs import PROGRAMS, RECIPIENT, SMTP, Aim, Scripts, run
 from suites.smtp.responder import Answer, Answers, reset, say_and_close, silence
 
 each_program = pytest.mark.parametrize("program", PROGRAMS)
@@ -119,7 +119,7 @@ def test_silent_server_is_given_up(program: str, scripts: Scripts) -> None:
     ran = run(program, *aim.words(program, timeout=0.5))
 
     ran.failed_with("localhost: timed out")
-    assert time.monotonic() - began < DEADLINE / 3
+    assert time.monotonic() - began < SMTP.deadline / 3
 
 
 @each_program
@@ -131,7 +131,7 @@ def test_endless_reply_is_given_up(program: str, scripts: Scripts) -> None:
     ran = run(program, *aim.words(program, timeout=10, deadline=1))
 
     ran.failed_with("localhost: timed out")
-    assert time.monotonic() - began < DEADLINE / 3
+    assert time.monotonic() - began < SMTP.deadline / 3
 
 
 @each_program

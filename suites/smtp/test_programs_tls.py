@@ -16,7 +16,7 @@ import pytest
 from lab.wire.stream import RecordedStream
 from suites.smtp.certificates import UNSOUND, Certificates
 from suites.smtp.exchange import GIVING
-from suites.smtp.programs import OFFERED, PASSWORD, SENDER, WITH_TLS, Scripts, finish, run, start
+from suites.smtp.programs import OFFERED, PASSWORD, SENDER, SMTP, WITH_TLS, Scripts, run, start
 from suites.smtp.responder import Answers, Manners, say_and_close, silence
 from suites.smtp.session import plain_response
 
@@ -240,7 +240,7 @@ def test_password_is_asked_for_without_echo(scripts: Scripts) -> None:
         assert process.stderr is not None
         prompt = process.stderr.read(len("Password: "))
         os.write(keyboard, b"typed-at-the-terminal\n")
-        ran = finish("login", process)
+        ran = SMTP.finish("login", process)
         os.set_blocking(keyboard, False)
         try:
             shown = os.read(keyboard, 4096)
@@ -306,7 +306,7 @@ def test_password_is_not_in_the_process_table(scripts: Scripts) -> None:
         until(lambda: scripts.heard(b"AUTH "), "AUTH")
         seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
     finally:
-        ran = finish("login", process)
+        ran = SMTP.finish("login", process)
 
     assert b"implementations.smtp.login" in seen
     assert not any(form in seen for form in FORMS), f"{seen!r}"
