@@ -25,8 +25,10 @@ class Ran:
     output: str
     complaint: str
 
-    def failed_with(self, *words: str, status: int = 1) -> None:
+    def failed_with(self, *words: str, status: int = 1, told_by: str | None = None) -> None:
         """Check that it ended with this status and one line on standard error that begins as its command and holds the words.
+
+        ``told_by`` names the program of the package that complains, where that is another one, started by this one.
 
         Raises:
             AssertionError: it did not.
@@ -36,8 +38,9 @@ class Ran:
         assert self.complaint.count("\n") == 1, f"not one line: {self.complaint!r}"
         line = self.complaint.removesuffix("\n")
         assert line.isprintable(), f"not printable: {line!r}"
+        package, _, name = self.module.rpartition(".")
         # argparse names a subcommand too
-        assert re.match(rf"python -m {re.escape(self.module)}( [\w-]+)?: ", line), line
+        assert re.match(rf"python -m {re.escape(f'{package}.{told_by or name}')}( [\w-]+)?: ", line), line
         missing = [word for word in words if word not in line]
         assert not missing, f"{missing} not in {line!r}"
 

@@ -54,6 +54,8 @@ def test_a_failure_is_one_line_that_begins_as_the_command(environment: dict[str,
     ran = Programs("made_up").run("fail", environment=environment)
 
     ran.failed_with("no such place", "x")
+    Ran("made_up.front", 1, "", ran.complaint).failed_with("x", told_by="fail")
+    Ran("made_up.fail", 1, "", "python -m made_up.fail stop: x\n").failed_with("x")
     with pytest.raises(AssertionError, match="exit status 1, not 2"):
         ran.failed_with(status=2)
     with pytest.raises(AssertionError, match="'elsewhere'"):

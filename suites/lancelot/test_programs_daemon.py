@@ -268,7 +268,7 @@ def test_start_tells_what_is_wrong(daemon: Daemon, tmp_path: Path) -> None:
         missing, "--pid-file"
     )
     LANCELOT.run("daemon", "start", "nobody", "127.0.0.1").failed_with("nobody", status=2)
-    LANCELOT.run("daemon", "start", "epoll").failed_with("INTERFACE", status=2)
+    LANCELOT.run("daemon", "start", "epoll").failed_with("INTERFACE", status=2, told_by="server_epoll")
     assert not daemon.pid_file.exists()
     daemon.tell("stop").failed_with("not running")
     daemon.tell("reload").failed_with("not running")
