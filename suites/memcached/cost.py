@@ -1,6 +1,7 @@
 """What serving memcached costs: the servers of bench.toml beside memcached itself, and the clients of the catalogue.
 
-    python -m suites.memcached.cost --output docs/memcached-cost.md
+    python -m suites.memcached.cost                 everything
+    python -m suites.memcached.cost --only 90/10    a part, beside what is kept of the others
 
 Server and load share one core and one network namespace, that of memcached's container, so that no proxy and no other core stands
 between: this program enters the namespace (nsenter(1), as root) and keeps memcached's threads on the core (taskset(1)).
@@ -18,7 +19,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -27,22 +29,19 @@ from lab.bench import meters
 from lab.bench.generator import Generator, Request
 from lab.bench.plan import Exchange, load_plan
 from lab.bench.running import RunningServer, pinned
-from lab.bench.statistics import summarise
 from lab.errors import LabError
 from lab.judge.catalogue import Implementation, load_catalogue
+from lab.judge.report.output import replace_file
 from lab.stack import faults, lifecycle
 from lab.stack.project import Lab
+from suites.memcached import cost_board
+from suites.memcached.cost_page import CONNECTIONS, DEPTHS, ITEMS, Costs, as_markdown, name
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PORT: Final = 11211
-DEPTHS: Final = (1, 32)
-CONNECTIONS: Final = (1, 10, 100)
 #: Questions of one measurement, by their depth: a few tenths of a second.
 QUESTIONS: Final = {1: 6000, 32: 32_000}
 VALUE: Final = b"v" * 100
-ITEMS: Final = 100_000
-#: Mark by mix, depth and connections: ours ÷ memcached in requests a CPU-second.
-MARKS: Final = {("90/10", 1): 0.65, ("90/10", 32): 0.30}
 #: As many keys as are asked for in turn: a server that remembers what it was asked last gains nothing.
 KEYS: Final = tuple(b"erle%03d" % number for number in range(50))
 
@@ -57,13 +56,14 @@ def getting(key: bytes) -> Exchange:
     return Exchange(b"get %b\r\n" % key, b"VALUE %b 0 100\r\n%b\r\nEND\r\n" % (key, VALUE))
 
 
-MIXES: Final = {
+EXCHANGES: Final[dict[str, Sequence[Exchange]]] = {
     "get": [getting(key) for key in KEYS],
     "set": [setting(key) for key in KEYS],
     "90/10": [(getting if number % 10 else setting)(key) for number, key in enumerate(KEYS)],
 }
-#: Octets of a value and how often each client stores and reads it.
-SIZES: Final = {100: 2000, 100_000: 300}
+#: How often each client stores and reads a value of so many octets.
+TIMES: Final = {100: 2000, 100_000: 300}
+PARTS: Final = ("board", "memory", *EXCHANGES, "clients")
 #: Runs a client of the catalogue in a process of its own: what a call costs is its own and its library's.
 CLIENT: Final = """
 import importlib, json, sys, time
@@ -91,21 +91,6 @@ class Target:
     name: str
     pid: int
     address: tuple[str, int]
-
-
-@dataclass
-class Costs:
-    """All that was measured.
-
-    Attributes:
-        rates: requests a CPU-second of the server, a value for each round, by mix, depth, connections and server.
-        octets: memory that an item takes, by server.
-        clients: operations a second and CPU seconds for each, by client and size of the value.
-    """
-
-    rates: dict[tuple[str, int, int, str], list[float]] = field(default_factory=dict)
-    octets: dict[str, float] = field(default_factory=dict)
-    clients: dict[tuple[str, int], tuple[float, float]] = field(default_factory=dict)
 
 
 def fresh_memcached() -> int:
@@ -153,30 +138,29 @@ def say(address: tuple[str, int], octets: bytes, end: bytes) -> bytes:
 
 
 def measure_rates(
-    targets: Sequence[Target], core: int, rounds: int, costs: Costs, tell: Callable[[str], None]
+    mix: str, targets: Sequence[Target], core: int, rounds: int, costs: Costs, tell: Callable[[str], None]
 ) -> None:
     """Requests a CPU-second of each server: servers in another order in each round, so that ratios are of one moment."""
     chance = random.Random(0)
-    for mix, exchanges in MIXES.items():
-        with Generator(core, exchanges) as generator:
+    for target in targets:
+        for each in EXCHANGES["set"]:
+            say(target.address, each.send, each.expect)
+    with Generator(core, EXCHANGES[mix]) as generator:
+        for depth, connections in product(DEPTHS, CONNECTIONS):
+            tell(f"{mix}, depth {depth}, {connections} connections")
+            request = Request(connections, QUESTIONS[depth] // connections * connections, depth=depth)
             for target in targets:
-                for each in MIXES["set"]:
-                    say(target.address, each.send, each.expect)
-            for depth in DEPTHS:
-                for connections in CONNECTIONS:
-                    tell(f"{mix}, depth {depth}, {connections} connections")
-                    for turn in range(rounds + 1):
-                        for target in chance.sample(targets, len(targets)):
-                            request = Request(
-                                connections, QUESTIONS[depth] // connections * connections, depth=depth
-                            )
-                            before = meters.cpu_seconds(target.pid)
-                            outcome = generator.run(target.address, request)
-                            used = meters.cpu_seconds(target.pid) - before
-                            # the first one warms up
-                            if turn:
-                                key = (mix, depth, connections, target.name)
-                                costs.rates.setdefault(key, []).append(outcome.answered / used)
+                costs.rates[name(mix, depth, connections, target.name)] = []
+            for turn in range(rounds + 1):
+                for target in chance.sample(targets, len(targets)):
+                    before = meters.cpu_seconds(target.pid)
+                    outcome = generator.run(target.address, request)
+                    used = meters.cpu_seconds(target.pid) - before
+                    # the first one warms up
+                    if turn:
+                        costs.rates[name(mix, depth, connections, target.name)].append(
+                            outcome.answered / used
+                        )
 
 
 def measure_memory(targets: Sequence[Target], costs: Costs) -> None:
@@ -198,12 +182,12 @@ def measure_clients(
 ) -> None:
     """Operations a second of each client, and what each costs it, as memcached answers."""
     for client in clients:
-        module, _, name = client.entry.partition(":") if client.entry else ("", "", "")
-        for size, count in SIZES.items():
+        module, _, made = client.entry.partition(":") if client.entry else ("", "", "")
+        for size, count in TIMES.items():
             tell(f"client {client.name}, {size} octets")
             found: list[tuple[float, float]] = []
             for _ in range(3):
-                argv = [sys.executable, "-c", CLIENT, module, name, target.address[0], str(target.address[1])]
+                argv = [sys.executable, "-c", CLIENT, module, made, target.address[0], str(target.address[1])]
                 ran = subprocess.run(
                     pinned([*argv, str(size), str(count)], core),
                     cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
@@ -214,96 +198,12 @@ def measure_clients(
                     )
                 row = json.loads(ran.stdout)
                 found.append((row["rate"], row["cpu"]))
-            costs.clients[client.name, size] = (
-                median(rate for rate, _ in found),
-                median(cpu for _, cpu in found),
-            )
+            costs.clients[name(client.name, size)] = [median(figures) for figures in zip(*found, strict=True)]
 
 
-def as_markdown(costs: Costs, servers: Sequence[str], rounds: int) -> str:
-    """The figures as a page."""
-    lines = [
-        "# What memcached costs",
-        "",
-        (
-            "Made by `python -m suites.memcached.cost`: server and load on one core, in memcached's network namespace, "
-            f"{rounds} rounds in random order; medians of the ratios of one round, with the 95 % interval."
-        ),
-        "",
-        "Requests a CPU-second of the server (50 keys of 7 octets in turn, values of 100), and what share of memcached's that is:",
-        "",
-        "| mix | depth | connections | memcached | "
-        + " | ".join(f"{name} ÷ memcached" for name in servers)
-        + " |",
-        "|---|---|---|---|" + "---|" * len(servers),
-    ]
-    for mix in MIXES:
-        for depth in DEPTHS:
-            for connections in CONNECTIONS:
-                reference = costs.rates[mix, depth, connections, "memcached"]
-                cells: list[str] = []
-                for name in servers:
-                    mine = costs.rates[mix, depth, connections, name]
-                    told = summarise([one / other for one, other in zip(mine, reference, strict=True)])
-                    cells.append(f"{told.median:.2f} ({told.low:.2f}–{told.high:.2f})")
-                lines.append(
-                    f"| {mix} | {depth} | {connections} | {median(reference) / 1000:.0f} k | {' | '.join(cells)} |"
-                )
-    lines += [
-        "",
-        (
-            "At depth 32 a `get` costs memcached a system call of its own: 1.6 sends the answer to each at once, and only that of other "
-            "commands together. The servers here send all answers to what came in one segment together."
-        ),
-        "",
-        "Marks, for the mix of nine gets to a set:",
-        "",
-    ]
-    for (mix, depth), mark in MARKS.items():
-        shares = [
-            median(one / other for one, other in zip(
-                costs.rates[mix, depth, connections, servers[0]],
-                costs.rates[mix, depth, connections, "memcached"],
-                strict=True,
-            ))
-            for connections in CONNECTIONS
-        ]  # fmt: skip
-        word = "reached" if min(shares) >= mark else "missed"
-        figures = ", ".join(
-            f"{share:.2f} with {count} connections" for share, count in zip(shares, CONNECTIONS, strict=True)
-        )
-        lines.append(f"- depth {depth}: {servers[0]} at least {mark:.2f} of memcached: {word} ({figures})")
-    lines += [
-        "",
-        f"Memory for each of {ITEMS:,} items (keys of ten octets, values of 100), the growth of PSS:",
-        "",
-        "| server | octets an item |",
-        "|---|---|",
-        *(f"| {name} | {octets:.0f} |" for name, octets in costs.octets.items()),
-        "",
-        (
-            "Clients: set and get in turn on memcached, on the same core; CPU of the client's process. Operations a second "
-            "suffer from whatever else the machine does meanwhile, processor time hardly."
-        ),
-        "",
-        "| client | " + " | ".join(f"{size} octets: operations/s | µs CPU each" for size in SIZES) + " |",
-        "|---|" + "---|---|" * len(SIZES),
-    ]
-    for name in dict.fromkeys(name for name, _ in costs.clients):
-        cells = [
-            f"{costs.clients[name, size][0]:.0f} | {costs.clients[name, size][1] * 1e6:.0f}" for size in SIZES
-        ]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def measure(pid: int, output: Path, rounds: int, core: int) -> None:
-    """Measure everything, inside the namespace."""
-
-    def tell(words: str) -> None:
-        sys.stderr.write(f"{words}\n")
-
-    costs = Costs()
+def measure_inside(pid: int, kept: Path, parts: Sequence[str], rounds: int, core: int) -> None:
+    """Measure these parts inside the namespace of memcached, and add them to what is kept."""
+    costs = Costs.kept(kept)
     memcached = Target("memcached", pid, ("127.0.0.1", PORT))
     plan = load_plan(Path(__file__).parent)
     with ExitStack() as held:
@@ -313,14 +213,43 @@ def measure(pid: int, output: Path, rounds: int, core: int) -> None:
             running = held.enter_context(RunningServer(server.name, server.argv("127.0.0.1", 0), core, ROOT))
             targets.append(Target(server.name, running.pid, running.address))
         # first: nobody has memory to spare yet
-        measure_memory(targets, costs)
-        measure_rates(targets, core, rounds, costs, tell)
-        rows = load_catalogue(ROOT / "implementations" / "catalogue.toml")
-        clients = [row for row in rows if (row.protocol, row.role) == ("memcached", "client") and row.entry]
-        measure_clients(clients, memcached, core, costs, tell)
-    partial = output.with_suffix(".partial")
-    partial.write_text(as_markdown(costs, [server.name for server in plan.servers], rounds), encoding="utf-8")
-    partial.replace(output)
+        if "memory" in parts:
+            measure_memory(targets, costs)
+        for mix in EXCHANGES:
+            if mix in parts:
+                measure_rates(mix, targets, core, rounds, costs, tell)
+        if "clients" in parts:
+            rows = load_catalogue(ROOT / "implementations" / "catalogue.toml")
+            clients = [
+                row for row in rows if (row.protocol, row.role) == ("memcached", "client") and row.entry
+            ]
+            costs.clients.clear()
+            measure_clients(clients, memcached, core, costs, tell)
+    costs.keep(kept)
+
+
+def measure(kept: Path, parts: Sequence[str], arguments: Sequence[str]) -> int:
+    """Measure these parts, those beside memcached in a process inside its namespace; that one's exit code.
+
+    Raises:
+        LabError: something does not run.
+    """
+    if "board" in parts:
+        costs = Costs.kept(kept)
+        cost_board.measure(load_plan(Path(__file__).parent), EXCHANGES, ROOT, costs, tell)
+        costs.keep(kept)
+    if parts == ["board"]:
+        return 0
+    pid = fresh_memcached()
+    command = [sys.executable, "-m", "suites.memcached.cost", *arguments, "--inside", str(pid)]
+    return subprocess.run(
+        ["nsenter", f"--net=/proc/{pid}/ns/net", *command], cwd=ROOT, check=False
+    ).returncode
+
+
+def tell(words: str) -> None:
+    """Say what is measured now."""
+    sys.stderr.write(f"{words}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -332,27 +261,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output", type=Path, default=ROOT / "docs" / "memcached-cost.md", help="default: %(default)s"
     )
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=PARTS,
+        help="measure this alone (may be repeated), and take the rest from what is kept",
+    )
+    parser.add_argument(
+        "--kept",
+        type=Path,
+        default=ROOT / "results" / "memcached-cost.json",
+        help="the figures of all parts; default: %(default)s",
+    )
     parser.add_argument("--rounds", type=int, default=10, help="default: %(default)s")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="default: %(default)s")
     parser.add_argument("--inside", type=int, metavar="PID", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    given = [*(sys.argv[1:] if arguments is None else arguments)]
+    options = parser.parse_args(given)
+    parts = options.only or [*PARTS]
+    kept = options.kept.resolve()
     try:
         if options.inside is not None:
-            measure(options.inside, options.output, options.rounds, options.core)
+            measure_inside(options.inside, kept, parts, options.rounds, options.core)
             return 0
-        pid = fresh_memcached()
-        words = [
-            "--output",
-            str(options.output.resolve()),
-            "--rounds",
-            str(options.rounds),
-            "--core",
-            str(options.core),
-        ]
-        command = [sys.executable, "-m", "suites.memcached.cost", *words, "--inside", str(pid)]
-        return subprocess.run(
-            ["nsenter", f"--net=/proc/{pid}/ns/net", *command], cwd=ROOT, check=False
-        ).returncode
+        code = measure(kept, parts, given)
+        if not code:
+            servers = [server.name for server in load_plan(Path(__file__).parent).servers]
+            replace_file(options.output, as_markdown(Costs.kept(kept), servers).encode())
+        return code
+    except KeyError as error:
+        sys.stderr.write(f"no page yet: {error} was not measured\n")
+        return 0
     except (LabError, OSError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 1
