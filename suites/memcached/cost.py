@@ -236,7 +236,7 @@ def measure(kept: Path, parts: Sequence[str], arguments: Sequence[str]) -> int:
     """
     if "board" in parts:
         costs = Costs.kept(kept)
-        cost_board.measure(load_plan(Path(__file__).parent), EXCHANGES, ROOT, costs, tell)
+        cost_board.measure(load_plan(Path(__file__).parent), ROOT, costs, tell)
         costs.keep(kept)
     if parts == ["board"]:
         return 0

@@ -94,7 +94,7 @@ def _ratios(costs: Costs, server: str, *cell: object) -> list[float]:
 
 
 def _rates(costs: Costs, servers: Sequence[str]) -> Iterator[str]:
-    rounds = len(next(iter(costs.rates.values())))
+    rounds = len(costs.rates[name(MIXES[0], DEPTHS[0], CONNECTIONS[0], "memcached")])
     yield (
         "Made by `python -m suites.memcached.cost`: server and load on one core, in memcached's network namespace, "
         f"{rounds} rounds in random order; medians of the ratios of one round, with the 95 % interval."
@@ -128,8 +128,8 @@ def _rates(costs: Costs, servers: Sequence[str]) -> Iterator[str]:
 def _board(costs: Costs, servers: Sequence[str]) -> Iterator[str]:
     versions = ", ".join(f"{package} {version}" for package, version in costs.versions.items())
     yield (
-        "On the emulated board (docs/emulated-measurement.md), ten connections: instructions in user mode a command, and system calls. "
-        "They do not depend on what else the machine does."
+        "On the emulated board (docs/emulated-measurement.md), ten connections, one key with a value of 32: instructions in user mode a command, "
+        "and system calls. They do not depend on what else the machine does."
     )
     yield ""
     yield (
