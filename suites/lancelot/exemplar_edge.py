@@ -234,11 +234,12 @@ class Server:
             if sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 100):
                 sources.remove(sys.stdin.fileno())
                 came += bytes([signal.SIGTERM])
+            # before the signal is obeyed: somebody may wait for a worker that has just died
+            self.reap(listener)
             if signal.SIGTERM in came and not self.stopping:
                 self.stopping = True
                 listener.close()
                 self.on_sigterm()
-            self.reap(listener)
         return self.status()
 
     def listen(self, host: str, port: int) -> socket.socket:

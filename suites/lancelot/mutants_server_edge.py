@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 
 from lab.judge.mutant import Breeder
 from suites.lancelot.exemplar_edge import Connection, Server, Worker
@@ -133,14 +135,31 @@ class ReadyTooSoon(Server):
     def start(self, listener: socket.socket) -> None:
         if not self.announced:
             self.announced = True
-            before = signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
-            super().announce(listener)
-            time.sleep(0.3)
-            signal.signal(signal.SIGTERM, before)
+            with _ended_by_sigterm():
+                super().announce(listener)
+                time.sleep(0.3)
         super().start(listener)
 
     def announce(self, listener: socket.socket) -> None:
         """It is said already."""
+
+
+@breaks("lancelot-7-waiting-connections-answered")
+class ReplacesLate(Server):
+    """A worker that was killed is replaced after a while, and SIGTERM ends the server meanwhile."""
+
+    def replace(self, listener: socket.socket) -> None:
+        """Wait first."""
+        with _ended_by_sigterm():
+            time.sleep(1.0)
+        super().replace(listener)
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @breaks("lancelot-7-whole-answers")

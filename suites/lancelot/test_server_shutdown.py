@@ -51,6 +51,22 @@ def test_a_server_that_has_just_begun_answers_who_waits(new_server: Server) -> N
     assert said == [answers([NAME, QUEST])], f"the client got {said}; {new_server.complaint()}"
 
 
+@needs("workers-processes")
+@clause("lancelot-7-waiting-connections-answered")
+def test_who_waits_for_a_killed_worker_is_answered(new_server: Server) -> None:
+    """All workers are killed, clients connect and ask, and SIGTERM follows at once: somebody is there for them."""
+    assert new_server.serves(), new_server.complaint()
+    _, *workers = new_server.usage().processes
+    for worker in workers:
+        new_server.kill(worker)
+    gone = new_server.until(lambda: not {*workers} & {*new_server.usage().processes})
+
+    said = _asked_and_stopped(new_server, 4)
+
+    assert gone, "workers that were killed are still there"
+    assert said == [answers([NAME, QUEST])] * 4, f"the clients got {said}"
+
+
 def _asked_and_stopped(server: Server, count: int) -> list[bytes]:
     """What so many clients get that connect and ask right before SIGTERM; with the error by which it ended."""
     said: list[bytes] = []
