@@ -75,17 +75,22 @@ def serve(entry: str, requests: IO[str], answers: IO[str]) -> None:
         answers.flush()
 
 
+def run(entry: str) -> None:
+    """Be the process of the client ``module:Class`` until there are no more requests."""
+    # answers keep the real standard output to themselves: a client's print must not break a line
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    with contextlib.redirect_stdout(sys.stderr):
+        serve(entry, sys.stdin, answers)
+
+
 def main() -> int:
     """Run the host for the entry named on the command line."""
     entries = sys.argv[1:]
     if len(entries) != 1 or entries[0].count(":") != 1:
         sys.stderr.write("usage: python -m lab.judge.host MODULE:CLASS\n")
         return 2
-    # answers keep the real standard output to themselves: a client's print must not break a line
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    with contextlib.redirect_stdout(sys.stderr):
-        serve(entries[0], sys.stdin, answers)
+    run(entries[0])
     return 0
 
 

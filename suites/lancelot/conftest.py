@@ -13,11 +13,12 @@ import pytest
 
 from lab.judge.catalogue import Implementation
 from lab.judge.evidence import Evidence
+from lab.judge.mutant_door import EXEMPLAR
 from lab.judge.place import HERE, Place
 from lab.judge.subject import ClientSubject, ServerSubject
 from lab.wire.segmentation import SEGMENTATIONS, Segmentation
 from suites.lancelot.exchange import Client
-from suites.lancelot.mutants import EXEMPLAR, row
+from suites.lancelot.mutants import DOOR
 from suites.lancelot.scale import FEW_DESCRIPTORS
 from suites.lancelot.session import Session
 from suites.lancelot.specification import at_answer_ends, at_question_ends
@@ -49,7 +50,7 @@ def client_subject(implementation: Implementation) -> Iterator[ClientSubject]:
 @pytest.fixture(scope="session")
 def peer() -> Iterator[ServerSubject]:
     """The server that clients ask: no daemon that the world runs speaks this protocol, so it is the suite's exemplar."""
-    subject = server_process(row("server", EXEMPLAR), HERE)
+    subject = server_process(DOOR.row("server", EXEMPLAR), HERE)
     yield subject
     subject.stop()
 

@@ -8,18 +8,19 @@ import pytest
 
 from lab.judge.evidence import Evidence
 from lab.judge.marks import control
+from lab.judge.mutant_door import EXEMPLAR
 from lab.judge.place import HERE
 from lab.judge.subject import ClientSubject
 from lab.wire.segmentation import whole
 from suites.lancelot.exchange import Client
-from suites.lancelot.mutants import EXEMPLAR, row
+from suites.lancelot.mutants import DOOR
 from suites.lancelot.specification import ANSWERS, COLOR, NAME, QUEST, UNKNOWN, answers, conversation
 from suites.lancelot.subjects import Server, server_process
 
 
 def told(name: str) -> tuple[bytes, int | None]:
     """What a server of ours answers to a few questions, and how it ends."""
-    subject = server_process(row("server", name), HERE)
+    subject = server_process(DOOR.row("server", name), HERE)
     server = Server(subject, Evidence(), whole)
     try:
         session = server.connect()
@@ -33,7 +34,7 @@ def told(name: str) -> tuple[bytes, int | None]:
 
 def taken(name: str) -> list[bytes]:
     """What a client of ours takes for the three answers of the exemplar server."""
-    client, peer = ClientSubject(row("client", name)), server_process(row("server", EXEMPLAR), HERE)
+    client, peer = ClientSubject(DOOR.row("client", name)), server_process(DOOR.row("server", EXEMPLAR), HERE)
     try:
         return Client(client, peer, Evidence(), whole).ask("pipeline").answers
     finally:

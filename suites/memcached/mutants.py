@@ -6,11 +6,10 @@ Knows where the mutants are written. ``python -m suites.memcached.mutants list``
 
 from __future__ import annotations
 
-import json
 import sys
 
-from lab.judge import host
-from lab.judge.mutant import Mutant, Role
+from lab.judge.mutant import Mutant
+from lab.judge.mutant_door import Door, Exemplar, run_hosted
 from suites.memcached import (
     exemplar_client,
     exemplar_edge,
@@ -30,26 +29,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_server_auth.breaks.mutants,
     *mutants_client.breaks.mutants,
 )
-EXEMPLAR = "exemplar"
-FEATURES: dict[Role, tuple[str, ...]] = {"server": exemplar_edge.FEATURES, "client": exemplar_client.FEATURES}
-#: Cases of clients with several servers, TLS or a password ask for containers, which a trial has not: the exemplar client
-#: cannot be tried on all cases.
-COMPLETE: tuple[Role, ...] = ("server",)
-
-
-def described() -> dict[str, list[dict[str, object]]]:
-    """Exemplars and mutants in the form that ``lab.judge.mutation`` reads."""
-    exemplars = [_row(EXEMPLAR, role) for role in COMPLETE]
-    mutants = [
-        {**_row(mutant.name, mutant.role), "clause": mutant.clause, "description": mutant.description}
-        for mutant in MUTANTS
-    ]
-    return {"exemplars": exemplars, "mutants": mutants}
-
-
-def _row(name: str, role: Role) -> dict[str, object]:
-    command = ["python", "-m", "suites.memcached.mutants", role, name]
-    return {"name": name, "role": role, "command": command, "features": list(FEATURES[role])}
 
 
 def server_of(made: type) -> type[exemplar_edge.Edge]:
@@ -63,25 +42,21 @@ def server_of(made: type) -> type[exemplar_edge.Edge]:
     return type("Mutant", (exemplar_edge.Edge,), {part: made})
 
 
-def main(arguments: list[str]) -> int:
-    """Print the list, or run the one that is named."""
-    if arguments == ["list"]:
-        sys.stdout.write(json.dumps(described()) + "\n")
-        return 0
-    made = {(mutant.role, mutant.name): mutant.made for mutant in MUTANTS}
-    match arguments:
-        case ["server", name] if name == EXEMPLAR or ("server", name) in made:
-            exemplar_edge.serve(server_of(made.get(("server", name), exemplar_edge.Edge)))
-        case ["client", name] if name == EXEMPLAR or ("client", name) in made:
-            client = made.get(("client", name), exemplar_client.Client)
-            entry = f"{client.__module__}:{client.__qualname__}"
-            sys.argv = ["lab.judge.host", entry]
-            return host.main()
-        case _:
-            sys.stderr.write("usage: python -m suites.memcached.mutants list | server NAME | client NAME\n")
-            return 2
-    return 0
+def serve(made: type) -> None:
+    """Be a server."""
+    exemplar_edge.serve(server_of(made))
+
+
+DOOR = Door(
+    "memcached",
+    (
+        Exemplar("server", exemplar_edge.FEATURES, exemplar_edge.Edge, serve),
+        # cases of clients with several servers, TLS or a password ask for containers
+        Exemplar("client", exemplar_client.FEATURES, exemplar_client.Client, run_hosted, complete=False),
+    ),
+    MUTANTS,
+)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(DOOR.main(sys.argv[1:]))

@@ -6,10 +6,10 @@ Knows where the mutants are written. ``python -m suites.smtp.mutants list`` prin
 
 from __future__ import annotations
 
-import json
 import sys
 
-from lab.judge.mutant import Mutant, Role
+from lab.judge.mutant import Mutant
+from lab.judge.mutant_door import Door, Exemplar
 from suites.smtp import (
     exemplar_client,
     exemplar_client_edge,
@@ -51,26 +51,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_client_tls.breaks.mutants,
     *mutants_client_auth.breaks.mutants,
 )
-EXEMPLAR = "exemplar"
-FEATURES: dict[Role, tuple[str, ...]] = {
-    "server": exemplar_server.FEATURES,
-    "client": exemplar_client.FEATURES,
-}
-
-
-def described() -> dict[str, list[dict[str, object]]]:
-    """Exemplars and mutants in the form that ``lab.judge.mutation`` reads."""
-    exemplars = [_row(EXEMPLAR, role) for role in FEATURES]
-    mutants = [
-        {**_row(mutant.name, mutant.role), "clause": mutant.clause, "description": mutant.description}
-        for mutant in MUTANTS
-    ]
-    return {"exemplars": exemplars, "mutants": mutants}
-
-
-def _row(name: str, role: Role) -> dict[str, object]:
-    command = ["python", "-m", "suites.smtp.mutants", role, name]
-    return {"name": name, "role": role, "command": command, "features": list(FEATURES[role])}
 
 
 def server_of(made: type) -> type[exemplar_edge.Edge]:
@@ -88,22 +68,25 @@ def client_of(made: type) -> type[exemplar_client_edge.Exemplar]:
     return type("Mutant", (exemplar_client_edge.Exemplar,), {part: made})
 
 
-def main(arguments: list[str]) -> int:
-    """Print the list, or run the one that is named."""
-    if arguments == ["list"]:
-        sys.stdout.write(json.dumps(described()) + "\n")
-        return 0
-    made = {(mutant.role, mutant.name): mutant.made for mutant in MUTANTS}
-    match arguments:
-        case ["server", name] if name == EXEMPLAR or ("server", name) in made:
-            exemplar_edge.serve(server_of(made.get(("server", name), exemplar_edge.Edge)))
-        case ["client", name] if name == EXEMPLAR or ("client", name) in made:
-            exemplar_client_edge.serve(client_of(made.get(("client", name), exemplar_client.Client)))
-        case _:
-            sys.stderr.write("usage: python -m suites.smtp.mutants list | server NAME | client NAME\n")
-            return 2
-    return 0
+def serve(made: type) -> None:
+    """Be a server."""
+    exemplar_edge.serve(server_of(made))
+
+
+def serve_client(made: type) -> None:
+    """Be a client's process."""
+    exemplar_client_edge.serve(client_of(made))
+
+
+DOOR = Door(
+    "smtp",
+    (
+        Exemplar("server", exemplar_server.FEATURES, exemplar_edge.Edge, serve),
+        Exemplar("client", exemplar_client.FEATURES, exemplar_client.Client, serve_client),
+    ),
+    MUTANTS,
+)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(DOOR.main(sys.argv[1:]))
