@@ -1,4 +1,4 @@
-"""The fixtures by which suites reach the lab: its state, its running services, this worker's number.
+"""The fixtures by which suites reach the lab: its state, its running services, this worker's number, the client under test.
 
 Knows the stack and pytest. Must not know any protocol.
 """
@@ -17,11 +17,13 @@ from lab.judge.place import HERE, Place
 from lab.judge.plugin import ASKED, PEER_NOTES
 from lab.judge.recorder import ENGINE
 from lab.judge.selection import Selection
+from lab.judge.subject import ClientSubject
 from lab.judge.verdict import Blocked
 from lab.stack.leases import Lease
 from lab.stack.progress import Quiet
 from lab.stack.project import Lab
 from lab.stack.service import Service
+from lab.wire.authority import Authority
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +103,17 @@ def places(lab: Lab, pytestconfig: pytest.Config) -> Iterator[Callable[[str], Pl
 def place(implementation: Implementation, places: Callable[[str], Place]) -> Place:
     """Where the implementation under test runs."""
     return places(implementation.place)
+
+
+@pytest.fixture(scope="session")
+def client_subject(implementation: Implementation) -> Iterator[ClientSubject]:
+    """The process of the client under test."""
+    subject = ClientSubject(implementation)
+    yield subject
+    subject.stop()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """This worker's own certificate authority: clients under test trust it, servers under test show its leaves."""
+    return Authority.create(tmp_path_factory.mktemp("tls"))

@@ -93,6 +93,24 @@ class Selection:
         """Who is judged in cases of this protocol and role."""
         return tuple(row for row in self.rows if row.protocol == protocol and row.role == role)
 
+    def embedded(self, protocol: str) -> Implementation:
+        """The catalogue's server that stands in for a protocol's reference server when there is no Docker.
+
+        Raises:
+            LabError: the suite names none, or one that the catalogue has not.
+        """
+        name = self.suites[protocol].embedded
+        if name is None:
+            raise LabError(f"the suite {protocol} names no embedded server", remedy="give its suite.toml one")
+        servers = {
+            row.name: row
+            for row in load_catalogue(self.root / "implementations" / "catalogue.toml")
+            if row.protocol == protocol and row.role == "server"
+        }
+        if name not in servers:
+            raise unknown("embedded server", name, list(servers))
+        return servers[name]
+
     def reference_judged(self) -> bool:
         """Whether every server case also runs on the reference server."""
         return self.peers == "reference"

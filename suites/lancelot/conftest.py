@@ -40,14 +40,6 @@ def _descriptors() -> None:
 
 
 @pytest.fixture(scope="session")
-def client_subject(implementation: Implementation) -> Iterator[ClientSubject]:
-    """The process of the client under test."""
-    subject = ClientSubject(implementation)
-    yield subject
-    subject.stop()
-
-
-@pytest.fixture(scope="session")
 def peer() -> Iterator[ServerSubject]:
     """The server that clients ask: no daemon that the world runs speaks this protocol, so it is the suite's exemplar."""
     subject = server_process(DOOR.row("server", EXEMPLAR), HERE)

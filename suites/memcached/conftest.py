@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from lab.judge.catalogue import Implementation, load_catalogue, unknown
+from lab.judge.catalogue import Implementation
 from lab.judge.evidence import Evidence
 from lab.judge.selection import Selection
 from lab.judge.subject import ClientSubject
@@ -25,12 +25,6 @@ from suites.memcached.exchange import ClientBench, Login
 from suites.memcached.hosts import SERVER_NAMES, Host, ReferenceHost, SubjectHost
 from suites.memcached.session import Session
 from suites.memcached.subjects import Client, Server
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """This worker's own certificate authority, which clients under test trust."""
-    return Authority.create(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="session")
@@ -60,14 +54,7 @@ def reference_host(
 @pytest.fixture(scope="session")
 def embedded_host(selection: Selection) -> Iterator[SubjectHost]:
     """The catalogue's server that stands in for memcached when there is no Docker."""
-    name = selection.suites["memcached"].embedded
-    catalogue = load_catalogue(selection.root / "implementations" / "catalogue.toml")
-    rows = [
-        row for row in catalogue if row.protocol == "memcached" and row.role == "server" and row.name == name
-    ]
-    if not rows:
-        raise unknown("embedded server", str(name), [row.name for row in catalogue])
-    host = SubjectHost(rows[0])
+    host = SubjectHost(selection.embedded("memcached"))
     yield host
     host.stop()
 
@@ -84,14 +71,6 @@ def peer(selection: Selection, reference_host: ReferenceHost | None, request: py
 
 
 # clients
-
-
-@pytest.fixture(scope="session")
-def client_subject(implementation: Implementation) -> Iterator[ClientSubject]:
-    """The process of the client under test."""
-    subject = ClientSubject(implementation)
-    yield subject
-    subject.stop()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.judge.catalogue import Implementation, load_catalogue, unknown
+from lab.judge.catalogue import Implementation
 from lab.judge.evidence import Evidence
 from lab.judge.selection import Selection
 from lab.judge.subject import ClientSubject
@@ -30,12 +30,6 @@ from suites.smtp.mailhost import SERVER_NAMES, Account, Mailhost, ReferenceHost,
 from suites.smtp.programs import Scripts
 from suites.smtp.session import SmtpSession
 from suites.smtp.subjects import Client, Server
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """This worker's own certificate authority: clients under test trust it, servers under test show its leaves."""
-    return Authority.create(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="session")
@@ -71,12 +65,7 @@ def reference_host(
 @pytest.fixture(scope="session")
 def embedded_host(selection: Selection, authority: Authority) -> Iterator[SubjectHost]:
     """The catalogue's server that stands in for postfix when there is no Docker."""
-    name = selection.suites["smtp"].embedded
-    catalogue = load_catalogue(selection.root / "implementations" / "catalogue.toml")
-    rows = [row for row in catalogue if row.protocol == "smtp" and row.role == "server" and row.name == name]
-    if not rows:
-        raise unknown("embedded server", str(name), [row.name for row in catalogue])
-    host = SubjectHost(rows[0], authority)
+    host = SubjectHost(selection.embedded("smtp"), authority)
     yield host
     host.stop()
 
@@ -109,14 +98,6 @@ def host_context(lab: Lab, authority: Authority) -> Callable[[Mailhost], ssl.SSL
 
 
 # clients
-
-
-@pytest.fixture(scope="session")
-def client_subject(implementation: Implementation) -> Iterator[ClientSubject]:
-    """The process of the client under test."""
-    subject = ClientSubject(implementation)
-    yield subject
-    subject.stop()
 
 
 @pytest.fixture
