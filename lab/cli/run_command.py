@@ -116,6 +116,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     from lab.judge.suite import choose, find_suites
 
     suites = choose(find_suites(ROOT), protocols or [])
+    if on:
+        suites = tuple(suite for suite in suites if suite.places)
+        if not suites:
+            raise LabError(f"nothing that was asked for can be started on {on}", remedy="erle run --help")
     words = [str(suite.directory.relative_to(ROOT)) for suite in suites]
     for name, values in (
         ("implementation", implementation),
@@ -144,10 +148,6 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     jobs = jobs or (1 if case or clause or server else 2 * (os.cpu_count() or 1))
     if jobs > 1:
         words += ["-n", str(jobs), "--dist", "worksteal"]
-    if on:
-        suites = tuple(suite for suite in suites if suite.places)
-        if not suites:
-            raise LabError(f"nothing that was asked for can be started on {on}", remedy="erle run --help")
     return _Front(
         suites, words, peers=peers, place=on, jobs=jobs, yes=yes or bool(os.environ.get("CI"))
     ).run()

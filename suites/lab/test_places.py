@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.cli import run_command
 from lab.judge.place import HERE, family, parse_stat
 from lab.judge.rows import Row, differ_by_place
 
@@ -159,3 +160,21 @@ def test_places_that_cannot_be_are_told(words: list[str], said: str) -> None:
     assert ended.returncode in {2, 3}, ended.stderr
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_board_is_given_the_suites_whose_servers_can_run_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a protocol on the command line no other suite is collected, so no server of theirs is brought up."""
+    handed: list[list[str]] = []
+
+    class Front:
+        def __init__(self, _suites: object, words: list[str], **_rest: object) -> None:
+            handed.append(words)
+
+        def run(self) -> int:
+            return 0
+
+    monkeypatch.setattr(run_command, "_Front", Front)
+
+    run_command.run(on="erle")
+
+    assert [word for word in handed[0] if word.startswith("suites")] == ["suites/lancelot"]
