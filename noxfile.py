@@ -74,7 +74,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def arm(session: nox.Session) -> None:
-    """Judge servers on the Erle board (armv7 under qemu-user) and here, then run the tests that need it."""
+    """Judge servers on the Erle board (armv7 under qemu-user) and here, then run the tests that need it: six minutes."""
     prepare(session)
     failed = None
     if not session.posargs:
