@@ -301,9 +301,10 @@ class Relay:
         try:
             for sock in self._sockets.values():
                 sock.settimeout(HANDSHAKE_TIMEOUT)
-            self._sockets["server"] = interception.toward_server.wrap_socket(
-                self._sockets["server"], server_hostname=interception.server_name
-            )
+            if interception.toward_server is not None:
+                self._sockets["server"] = interception.toward_server.wrap_socket(
+                    self._sockets["server"], server_hostname=interception.server_name
+                )
         except OSError as error:
             self._transcript.record("lab", "tls", f"handshake with the server failed: {error}".encode())
             return False
@@ -316,5 +317,6 @@ class Relay:
             return False
         for sock in self._sockets.values():
             sock.settimeout(0)
-        self._transcript.record("lab", "tls", b"TLS on both sides of the tap")
+        where = b"on both sides of the tap" if interception.toward_server is not None else b"up to the tap"
+        self._transcript.record("lab", "tls", b"TLS " + where)
         return True

@@ -22,7 +22,7 @@ from lab.wire.authority import Authority
 from lab.wire.contexts import client_context, server_context
 from lab.wire.segmentation import SEGMENTATIONS
 from suites.memcached.exchange import ClientBench, Login
-from suites.memcached.hosts import SERVER_NAMES, Host, ReferenceHost, SubjectHost
+from suites.memcached.hosts import SERVER_NAMES, Host, ReferenceHost, StandIn, SubjectHost
 from suites.memcached.session import Session
 from suites.memcached.subjects import Client, Server
 
@@ -52,9 +52,9 @@ def reference_host(
 
 
 @pytest.fixture(scope="session")
-def embedded_host(selection: Selection) -> Iterator[SubjectHost]:
+def embedded_host(selection: Selection) -> Iterator[StandIn]:
     """The catalogue's server that stands in for memcached when there is no Docker."""
-    host = SubjectHost(selection.embedded("memcached"))
+    host = StandIn(selection.embedded("memcached"))
     yield host
     host.stop()
 
@@ -66,7 +66,7 @@ def peer(selection: Selection, reference_host: ReferenceHost | None, request: py
         if reference_host is None:
             raise Blocked("the reference server does not run")
         return reference_host
-    host: SubjectHost = request.getfixturevalue("embedded_host")
+    host: StandIn = request.getfixturevalue("embedded_host")
     return host
 
 

@@ -151,6 +151,7 @@ class ClientBench:
         kind: str,
         from_client: Treatment | None = None,
         from_server: Treatment | None = None,
+        tls: bool = False,
         host_context: ssl.SSLContext | None = None,
         login: Login | None = None,
         timeout: float = CLIENT_TIMEOUT,
@@ -163,7 +164,8 @@ class ClientBench:
             kind: what they are in the evidence.
             from_client: what the taps do to the client's octets.
             from_server: what they do to the servers'; the case's cut if ``None``.
-            host_context: with which the taps speak TLS to the servers; without TLS ``None``.
+            tls: the client speaks TLS from the first octet.
+            host_context: with which the taps speak TLS to the servers; ``None`` where it ends at the taps.
             login: who logs in.
             timeout: seconds the client may wait for one thing.
 
@@ -171,9 +173,7 @@ class ClientBench:
             Blocked: a server could not be reached.
         """
         self._evidence.peer, self._evidence.peer_kind = peer, kind
-        interception = (
-            Interception(self._tap_context, host_context, "localhost") if host_context is not None else None
-        )
+        interception = Interception(self._tap_context, host_context, "localhost") if tls else None
         exchange = Exchange()
         with ExitStack() as held:
             taps = [
@@ -189,9 +189,7 @@ class ClientBench:
             ]
             held.callback(self._keep, exchange, taps)
             addresses = [tap.endpoint for tap in taps]
-            with self._opened(
-                addresses, taps, exchange, login, timeout, tls=host_context is not None
-            ) as talk:
+            with self._opened(addresses, taps, exchange, login, timeout, tls=tls) as talk:
                 yield talk
 
     @contextmanager

@@ -1,20 +1,22 @@
 """The exemplar client: the contract's operations on one server, octet for octet as the document has them.
 
-Knows the text protocol from the client's side. What a mutant breaks is one method here. It imports no library, and mends
-nothing: what it does not understand it tells, and opens another connection for what comes next.
+Knows the text protocol from the client's side, and that a key stays with one of several servers. What a mutant breaks is one method
+here. It imports no library, and mends nothing: what it does not understand it tells, and opens another connection for what comes next.
 """
 
 from __future__ import annotations
 
 import re
 import socket
+import ssl
+import zlib
 from typing import Final
 
-from suites.memcached.contract import Address, Item, Opened, Operation, Report, Result
+from suites.memcached.contract import Address, Item, Key, Opened, Operation, Report, Result
 
 FEATURES: Final = (
     *("add-replace", "append", "cas", "arithmetic", "touch", "gat", "get-many", "flags", "flush", "stats"),
-    *("version", "noreply"),
+    *("version", "noreply", "flush-delay", "tls", "authentication", "sharding"),
 )
 LINE_LIMIT: Final = 65536
 LARGEST: Final = (1 << 64) - 1
@@ -41,9 +43,12 @@ class Failed(Exception):
 
 
 class Client:
-    """A client of one server."""
+    """A client of one server, or of several, each of which is another client's."""
 
     def __init__(self) -> None:
+        self._parts: list[Client] = []
+        self._context: ssl.SSLContext | None = None
+        self._credentials = b""
         self._server: Address = {"host": "", "port": 0}
         self._timeout = 0.0
         self._sock: socket.socket | None = None
@@ -59,16 +64,22 @@ class Client:
         password: str | None,
         timeout: float,
     ) -> Opened:
-        """Take the address; the first command connects."""
-        if len(servers) != 1 or ca_file or username or password:
-            return {"outcome": "failed", "cause": "one server, in the clear and without a password"}
+        """Take the addresses; the first command connects."""
         self._server, self._timeout = servers[0], timeout
+        self._context = ssl.create_default_context(cafile=ca_file) if ca_file else None
+        self._credentials = f"{username} {password}".encode() if username is not None else b""
         self.tokens.clear()
+        self._parts = [type(self)() for _ in servers] if len(servers) > 1 else []
+        for part, server in zip(self._parts, servers, strict=False):
+            part.open(
+                servers=[server], ca_file=ca_file, username=username, password=password, timeout=timeout
+            )
         return {"outcome": "done"}
 
     def run(self, *, operations: list[Operation]) -> Report:
         """Do the operations one after the other."""
-        return {"outcome": "done", "results": [self._try(operation) for operation in operations]}
+        one = self.spread if self._parts else self.attempt
+        return {"outcome": "done", "results": [one(operation) for operation in operations]}
 
     def close(self) -> Opened:
         """Give the connection up."""
@@ -76,9 +87,38 @@ class Client:
             self._sock.close()
             self._sock = None
         self._received.clear()
+        for part in self._parts:
+            part.close()
         return {"outcome": "done"}
 
-    def _try(self, operation: Operation) -> Result:
+    # several servers
+
+    def spread(self, operation: Operation) -> Result:
+        """Have the server of the key do it; several keys are asked for at each of theirs."""
+        if operation["name"] != "get_many":
+            return self.at(self.place(operation.get("key", b"")), operation)
+        entries: dict[int, list[Key]] = {}
+        for entry in operation["keys"]:
+            entries.setdefault(self.place(entry["key"]), []).append(entry)
+        results = [self.at(place, {**operation, "keys": keys}) for place, keys in entries.items()]
+        trouble = next((result for result in results if result["outcome"] != "done"), None)
+        return trouble or {
+            "outcome": "done",
+            "items": [item for result in results for item in result["items"]],
+        }
+
+    def place(self, key: bytes) -> int:
+        """The number of the server that a key belongs to."""
+        return zlib.crc32(key) % len(self._parts)
+
+    def at(self, place: int, operation: Operation) -> Result:
+        """Have the server of this number do it."""
+        return self._parts[place].attempt(operation)
+
+    # one server
+
+    def attempt(self, operation: Operation) -> Result:
+        """Do one operation; how it ended."""
         try:
             return self.do(operation)
         except Refused as error:
@@ -104,7 +144,8 @@ class Client:
         if name == "stats":
             return {"outcome": "done", "stats": self.stats()}
         if name == "flush_all":
-            return self.told(operation, b"flush_all%b" % self.ending(operation), DONE)
+            delay = b" %d" % operation["expire"] if "expire" in operation else b""
+            return self.told(operation, b"flush_all" + delay + self.ending(operation), DONE)
         key = self.checked(operation["key"])
         if name == "delete":
             return self.told(operation, b"delete %b%b" % (key, self.ending(operation)), DELETED)
@@ -245,14 +286,34 @@ class Client:
         if self._sock is not None and self._closed():
             self.close()
         if self._sock is None:
-            self._sock = socket.create_connection((self._server["host"], self._server["port"]), self._timeout)
-            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sock.sendall(octets)
+            self._connect()
+        if self._sock is not None:
+            self._sock.sendall(octets)
+
+    def _connect(self) -> None:
+        self._sock = socket.create_connection((self._server["host"], self._server["port"]), self._timeout)
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._context is not None:
+            self._sock = self._context.wrap_socket(self._sock, server_hostname=self._server["host"])
+        if self._credentials:
+            self.authenticate(self._sock)
+
+    def authenticate(self, sock: socket.socket) -> None:
+        """Say name and password; nothing else is said before they are taken."""
+        sock.sendall(b"set auth 0 0 %d\r\n%b\r\n" % (len(self._credentials), self._credentials))
+        self.admitted(self.line())
+
+    def admitted(self, line: bytes) -> None:
+        """Heed the answer to name and password."""
+        if line != b"STORED":
+            raise Failed(f"name and password were refused: {line.decode('latin-1')}")
 
     def _closed(self) -> bool:
         """Whether the server has left since, or said what nobody has asked for."""
         if self._sock is None:
             return True
+        if isinstance(self._sock, ssl.SSLSocket):
+            return False  # what has come may be TLS's own
         self._sock.settimeout(0)
         try:
             self._sock.recv(1, socket.MSG_PEEK)

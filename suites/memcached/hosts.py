@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -31,6 +32,8 @@ SERVICES: dict[PortName, str] = {
     "auth": "memcached-auth",
 }
 SHARDS = ("memcached-shard-1", "memcached-shard-2", "memcached-shard-3", "memcached-shard-4")
+#: The exemplar server.
+EXEMPLAR = ("python", "-m", "suites.memcached.exemplar_edge")
 #: By these names the tap, scripted servers and servers under test are reached.
 SERVER_NAMES = ("localhost", "127.0.0.1", "::1")
 #: As the reference server is started (compose.yaml, lab/images/memcached).
@@ -189,6 +192,40 @@ class SubjectHost:
             self._spare.stop()
         self._subject.stop()
         self._folder.cleanup()
+
+
+class StandIn(SubjectHost):
+    """The server that stands in for the reference server: where it has not what a client asks for, others have.
+
+    By the TLS port it is reached in clear: TLS ends at the tap. The port that asks for a name and a password is the exemplar's.
+    """
+
+    def __init__(self, implementation: Implementation) -> None:
+        super().__init__(implementation)
+        self._guarded = SubjectHost(replace(implementation, name="exemplar", command=EXEMPLAR))
+        self._shards: list[SubjectHost] = []
+
+    def endpoint(self, port: PortName = "plain") -> Endpoint:
+        """Where the port is."""
+        if port == "auth":
+            return self._guarded.endpoint(port)
+        return super().endpoint("plain" if port == "tls" else port)
+
+    def shards(self, count: int) -> list[SubjectHost]:
+        """So many servers that a case may break, running and empty."""
+        for number in range(count):
+            if number == len(self._shards):
+                self._shards.append(self.twin())
+            elif not _emptied(self._shards[number].endpoint()):
+                self._shards[number].stop()
+                self._shards[number] = self.twin()
+        return self._shards[:count]
+
+    def stop(self) -> None:
+        """End all of them."""
+        for host in (self._guarded, *self._shards):
+            host.stop()
+        super().stop()
 
 
 class Shard:

@@ -51,8 +51,7 @@ DOOR = Door(
     "memcached",
     (
         Exemplar("server", exemplar_edge.FEATURES, exemplar_edge.Edge, serve),
-        # cases of clients with several servers, TLS or a password ask for containers
-        Exemplar("client", exemplar_client.FEATURES, exemplar_client.Client, run_hosted, complete=False),
+        Exemplar("client", exemplar_client.FEATURES, exemplar_client.Client, run_hosted),
     ),
     MUTANTS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Final
 
 from lab.judge.mutant import Breeder
@@ -183,3 +184,58 @@ class AConnectionACommand(Client):
     def send(self, octets: bytes) -> None:
         self.close()
         super().send(octets)
+
+
+# name and password
+
+
+@breaks("memcached-authentication-sent-first")
+class SaysNoPassword(Client):
+    """Name and password are not sent."""
+
+    def authenticate(self, _sock: socket.socket) -> None:
+        pass
+
+
+@breaks("memcached-authentication-failure-is-told")
+class GoesOnUnadmitted(Client):
+    """Whatever is answered to name and password, the commands follow."""
+
+    def admitted(self, _line: bytes) -> None:
+        pass
+
+
+# several servers
+
+
+@breaks("memcached-keys-same-server-each-time")
+class SpreadsInTurn(Client):
+    """Operations go to the servers in turn, whatever their keys."""
+
+    turn = 0
+
+    def place(self, key: bytes) -> int:
+        self.turn += 1
+        return self.turn % 4 if key else 0
+
+
+@breaks("memcached-keys-down-server-is-told")
+class HidesFailures(Client):
+    """What a server that is down could not store is told as stored."""
+
+    def at(self, place: int, operation: Operation) -> Result:
+        result = super().at(place, operation)
+        return result if result["outcome"] == "done" else {"outcome": "done", "success": True}
+
+
+@breaks("memcached-keys-others-served-when-one-is-down")
+class AllDownWithOne(Client):
+    """Once a server has failed, none is asked any more."""
+
+    failed: Result | None = None
+
+    def at(self, place: int, operation: Operation) -> Result:
+        result = self.failed or super().at(place, operation)
+        if result["outcome"] == "failed":
+            self.failed = result
+        return result

@@ -21,7 +21,7 @@ from lab.wire.transcript import Transcript
 from suites.memcached.contract import Operation, Result
 from suites.memcached.exchange import CLIENT_TIMEOUT, ClientBench, Exchange, Login, Talk
 from suites.memcached.frames import Datagrams
-from suites.memcached.hosts import Host, OwnHost, PortName, ReferenceHost, Shard, SubjectHost, serving, shards
+from suites.memcached.hosts import Host, OwnHost, PortName, StandIn, SubjectHost, serving, shards
 from suites.memcached.operations import new_key
 from suites.memcached.responder import Manners
 from suites.memcached.session import Session
@@ -62,9 +62,13 @@ class Client:
     def run_secured(self, port: PortName, *operations: Operation, login: Login | None = None) -> Exchange:
         """The same on the server's TLS port, or on the one that asks for a name and a password."""
         host = self.peer()
-        context = self.host_context() if port == "tls" else None
         with self.bench.through_taps(
-            [host.endpoint(port)], peer=host.name, kind=host.kind, host_context=context, login=login
+            [host.endpoint(port)],
+            peer=host.name,
+            kind=host.kind,
+            tls=port == "tls",
+            host_context=self.host_context() if port == "tls" and host.kind == "reference" else None,
+            login=login,
         ) as talk:
             talk.run(*operations)
         return self._reached(talk, host)
@@ -89,22 +93,31 @@ class Client:
         return talk.exchange
 
     @contextmanager
-    def on_shards(self, count: int, *, timeout: float = CLIENT_TIMEOUT) -> Iterator[tuple[Talk, list[Shard]]]:
-        """The client, open, with so many servers that are this case's own to break.
-
-        Raises:
-            Blocked: no reference server runs.
-        """
-        if not isinstance(self.peer(), ReferenceHost):
-            raise Blocked("servers that may be broken are containers, and none run")
-        numbers = [(self.worker + step) % 4 for step in range(count)]
+    def on_shards(
+        self, count: int, *, timeout: float = CLIENT_TIMEOUT
+    ) -> Iterator[tuple[Talk, list[OwnHost]]]:
+        """The client, open, with so many servers that are this case's own to break."""
+        host = self.peer()
         with (
-            shards(self.lab, *numbers) as mine,
+            self._own(host, count) as mine,
             self.bench.through_taps(
-                [shard.endpoint() for shard in mine], peer="memcached", kind="reference", timeout=timeout
+                [shard.endpoint() for shard in mine], peer=host.name, kind=host.kind, timeout=timeout
             ) as talk,
         ):
             yield talk, mine
+
+    @contextmanager
+    def _own(self, host: Host, count: int) -> Iterator[list[OwnHost]]:
+        if isinstance(host, StandIn):
+            mine = host.shards(count)
+            try:
+                yield [*mine]
+            finally:
+                for shard in mine:
+                    shard.resume()
+            return
+        with shards(self.lab, *((self.worker + step) % 4 for step in range(count))) as held:
+            yield [*held]
 
     def run_again(self, addresses: Sequence[Endpoint], *operations: Operation) -> list[Result]:
         """Have a new client of the library do the operations on servers that stand there."""
