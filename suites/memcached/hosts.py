@@ -31,7 +31,9 @@ SERVICES: dict[PortName, str] = {
     "tls": "memcached-tls",
     "auth": "memcached-auth",
 }
+#: For cases that need several servers, and for those that need one: workers begin with another each and seldom wait.
 SHARDS = ("memcached-shard-1", "memcached-shard-2", "memcached-shard-3", "memcached-shard-4")
+SINGLES = ("memcached-single-1", "memcached-single-2", "memcached-single-3", "memcached-single-4")
 #: The exemplar server.
 EXEMPLAR = ("python", "-m", "suites.memcached.exemplar_edge")
 #: By these names the tap, scripted servers and servers under test are reached.
@@ -229,7 +231,7 @@ class StandIn(SubjectHost):
 
 
 class Shard:
-    """One of the four instances of the reference server that cases may break."""
+    """One of the instances of the reference server that cases may break."""
 
     def __init__(self, lab: Lab, name: str) -> None:
         self._lab = lab
@@ -276,16 +278,21 @@ class Shard:
             raise Blocked(message)
 
 
+def single(worker: int) -> str:
+    """The one of SINGLES that a worker uses."""
+    return SINGLES[worker % len(SINGLES)]
+
+
 @contextmanager
-def shards(lab: Lab, *numbers: int) -> Iterator[list[Shard]]:
-    """Hold these of the four shards (0 to 3) alone, across all workers; each runs and is empty, before and after.
+def held(lab: Lab, *names: str) -> Iterator[list[Shard]]:
+    """Hold these of SHARDS or SINGLES alone, across all workers; each runs and is empty, before and after.
 
     They are always taken in the same order, so that no two cases wait for each other.
     """
-    with ExitStack() as held:
-        for number in sorted(numbers):
-            held.enter_context(locked(lab, SHARDS[number]))
-        mine = [Shard(lab, SHARDS[number]) for number in numbers]
+    with ExitStack() as locks:
+        for name in sorted(names):
+            locks.enter_context(locked(lab, name))
+        mine = [Shard(lab, name) for name in names]
         for shard in mine:
             shard.heal()
         try:

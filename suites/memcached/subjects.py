@@ -21,7 +21,17 @@ from lab.wire.transcript import Transcript
 from suites.memcached.contract import Operation, Result
 from suites.memcached.exchange import CLIENT_TIMEOUT, ClientBench, Exchange, Login, Talk
 from suites.memcached.frames import Datagrams
-from suites.memcached.hosts import Host, OwnHost, PortName, StandIn, SubjectHost, serving, shards
+from suites.memcached.hosts import (
+    SHARDS,
+    Host,
+    OwnHost,
+    PortName,
+    StandIn,
+    SubjectHost,
+    held,
+    serving,
+    single,
+)
 from suites.memcached.operations import new_key
 from suites.memcached.responder import Manners
 from suites.memcached.session import Session
@@ -36,7 +46,7 @@ class Client:
     host_context: Callable[[], ssl.SSLContext]
     lab: Lab
     features: frozenset[str]
-    #: Each worker begins with another shard, so that workers seldom wait for each other.
+    #: Each worker has another server to break, so that workers seldom wait for each other.
     worker: int
 
     def run(
@@ -116,8 +126,9 @@ class Client:
                 for shard in mine:
                     shard.resume()
             return
-        with shards(self.lab, *((self.worker + step) % 4 for step in range(count))) as held:
-            yield [*held]
+        names = SHARDS[:count] if count > 1 else [single(self.worker)]
+        with held(self.lab, *names) as shards:
+            yield [*shards]
 
     def run_again(self, addresses: Sequence[Endpoint], *operations: Operation) -> list[Result]:
         """Have a new client of the library do the operations on servers that stand there."""
@@ -212,7 +223,7 @@ class Server:
         """
         if isinstance(self.host, SubjectHost):
             return self.host.spare()
-        [shard] = self._held.enter_context(shards(self._lab, self._worker % 4))
+        [shard] = self._held.enter_context(held(self._lab, single(self._worker)))
         return shard
 
     def serves(self, host: OwnHost) -> bool:

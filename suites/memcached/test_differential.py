@@ -24,7 +24,7 @@ from suites.memcached import exclusions
 from suites.memcached.differential import OutOfStep, Player, Table, alike, machine
 from suites.memcached.exemplar_meta import Session
 from suites.memcached.exemplar_store import Store
-from suites.memcached.hosts import shards
+from suites.memcached.hosts import held, single
 from suites.memcached.operations import new_key
 from suites.memcached.properties import in_profile
 from suites.memcached.subjects import Server
@@ -75,7 +75,7 @@ def standard(
         yield []
         return
     request.getfixturevalue("reference_services")
-    with shards(lab, worker_number % 4) as [shard]:
+    with held(lab, single(worker_number)) as [shard]:
         yield [Player("memcached", shard.endpoint())]
 
 
@@ -214,8 +214,8 @@ def shard(
     except EngineMissing as error:
         pytest.skip(str(error))
     request.getfixturevalue("reference_services")
-    with shards(lab, worker_number % 4) as [held]:
-        player = Player("memcached", held.endpoint())
+    with held(lab, single(worker_number)) as [mine]:
+        player = Player("memcached", mine.endpoint())
         yield player
         player.close()
 

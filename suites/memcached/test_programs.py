@@ -17,7 +17,7 @@ from lab.stack.service import Service
 from lab.wire.driver import connect
 from lab.wire.endpoint import Endpoint
 from lab.wire.script import ScriptedPeer
-from suites.memcached.hosts import Shard, shards
+from suites.memcached.hosts import SHARDS, Shard, held
 from suites.memcached.responder import (
     Answer,
     Manners,
@@ -41,7 +41,7 @@ def four(lab: Lab, reference_services: Mapping[str, Service] | None) -> Iterator
     if reference_services is None:
         pytest.skip("the run was told to do without the reference server")
     try:
-        with shards(lab, 0, 1, 2, 3) as mine:
+        with held(lab, *SHARDS) as mine:
             yield mine
     except Blocked as error:
         pytest.skip(str(error))
