@@ -70,10 +70,13 @@ def look(host: OwnHost, front: Endpoint) -> str | None:
         died = host.trouble()
         if died is not None:
             return died
+    # who answers has done what it was asked before, and has taken the memory for it
+    silent = serving(front, "it")
+    if silent is None and isinstance(host, SubjectHost):
         memory = host.memory()
         if memory > MEMORY_LIMIT + MEMORY_BESIDE:
             return f"it takes {memory >> 20} MiB of memory"
-    return serving(front, "it")
+    return silent
 
 
 def by_tcp(target: Endpoint, chance: random.Random) -> bytes:
