@@ -25,14 +25,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from implementations.lancelot.protocol import KNOWN_BY_SIZE, LONGEST_KNOWN, answer_all, answers_to_known
+from implementations.lancelot.protocol import KNOWN_BY_SIZE, LONGEST_KNOWN, answer_all
 from implementations.lancelot.signals import Signals
 
 log = logging.getLogger("lancelot")
 
-#: Octets that one read asks for: after a single question (Python has room for so few without asking the C library for it),
-#: and after more. Answers to as many question marks are the most that a connection holds back.
-FEW, MANY = 448, 4096
+#: Octets that one read asks for: as long as single questions come (any known one, and an octet more for what is longer), and
+#: after more. Answers to as many question marks as both are the most that a connection holds back.
+FEW, MANY = LONGEST_KNOWN + 1, 4096
 #: Events that one wait on epoll brings at most; others come with the next.
 EVENTS = 32
 #: Seconds for which what a peer sends after the end is dropped.
@@ -106,12 +106,14 @@ class EventLoop:
 
     def run(self) -> None:  # noqa: C901 - the one loop that pays for each call it would be divided by
         """Serve; returns when asked to stop and all that had come was answered."""
-        # Every name of the inner loop is a local one, and every exception is one that is hardly ever raised.
-        wait, read, write, size_of, several = self._wait, os.read, os.write, len, answers_to_known
+        # Every name of the inner loop is a local one, every exception is one that is hardly ever raised, and the body is so
+        # short that its jumps are single instructions.
+        wait, read, write, size_of, attend = self._wait, os.read, os.write, len, self._attend
         plain, few, many, longest = IN, FEW, MANY, LONGEST_KNOWN
         known = KNOWN_BY_SIZE + [KNOWN_BY_SIZE[0]] * (many - longest)
         deadlines = self._deadlines
-        room = few
+        # What reads ask for now, and after the next wait: once a segment was long, others will be.
+        room = then = few
         while True:
             if deadlines:
                 self._expire()
@@ -120,7 +122,7 @@ class EventLoop:
             ready = self._poller.poll(self._until_next()) if deadlines else wait()
             for fd, events in ready:
                 if events != plain:
-                    self._attend(fd, events)
+                    attend(fd, events)
                     continue
                 try:
                     octets = read(fd, room)
@@ -128,22 +130,20 @@ class EventLoop:
                     self._failed(fd, error)
                     continue
                 question, answer, length = known[size_of(octets)]
-                if octets == question:
-                    room = few
-                else:
-                    pipelined = several(octets) if longest < size_of(octets) < room else None
-                    room = many
-                    if pipelined is None:
-                        self._converse(fd, octets, events)
-                        continue
-                    answer, length = pipelined, size_of(pipelined)
+                if octets != question:
+                    if size_of(octets) > longest:
+                        room = then = many
+                    self._converse(fd, octets, events)
+                    continue
                 try:
                     sent = write(fd, answer)
+                    if sent == length:
+                        continue
                 except OSError as error:
                     self._not_sent(fd, answer, error)
-                    continue
-                if sent != length:
+                else:
                     self._hold(fd, answer[sent:])
+            room, then = then, few
 
     def _attend(self, fd: int, events: int) -> None:
         """See to whatever is not just a question."""
@@ -169,6 +169,8 @@ class EventLoop:
         if not octets:
             self._drop(fd)
             return
+        if len(octets) == FEW:
+            octets = self._rest(fd, octets)
         before = self._unfinished.pop(fd, b"")
         answers, unfinished = answer_all(before + octets)
         if unfinished:
@@ -185,9 +187,16 @@ class EventLoop:
             self._finish(fd)
         elif bool(before) != bool(unfinished):
             self._expect(fd)
-        elif self._edges and (len(octets) in (FEW, MANY) or events & END):
+        elif self._edges and (len(octets) >= MANY or events & END):
             # There may be more, or the end, of which no edge will tell any more: have it reported anew.
             self._expect(fd)
+
+    def _rest(self, fd: int, octets: bytes) -> bytes:
+        """Read what may have come with a segment that is longer than a known question."""
+        try:
+            return octets + os.read(fd, MANY)
+        except OSError:  # nothing, or nothing any more: the next event or the next write tells
+            return octets
 
     def _expect(self, fd: int) -> None:
         """Wait for octets: with a mask of its own when they go on with a question, so that the loop need not look."""

@@ -23,10 +23,6 @@ FILE: Final = "baseline.json"
 #: The load of the baseline, and in how many processes each server is counted.
 CELL: Final = Cell(connections=10)
 REPEATS: Final = 3
-#: How much the instructions may differ, by architecture: what threads execute depends on when they get their turn, and what a
-#: process for each connection executes on when the one before is reaped (up to 2.6 % was seen).
-ALLOWED: Final = {"threads": 0.05, "processes": 0.05}
-USUALLY_ALLOWED: Final = 0.01
 #: How much the system calls may differ: one call more for each question is a fifth or more, and one more for a few questions is
 #: how an event loop found them.
 CALLS_ALLOWED: Final = 0.05
@@ -154,7 +150,7 @@ def _compared(
     plan: BenchPlan, baseline: Baseline, found: Mapping[str, Mapping[str, float]]
 ) -> Iterator[Change]:
     for name, figures in found.items():
-        instructions = ALLOWED.get(plan.server(name).architecture, USUALLY_ALLOWED)
+        instructions = plan.server(name).varies / 100
         for quantity, now in figures.items():
             allowed = instructions if quantity == "instructions" else CALLS_ALLOWED
             yield Change(name, quantity, baseline.servers[name][quantity], now, allowed)

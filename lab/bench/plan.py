@@ -17,6 +17,7 @@ Knows the form of `suites/<protocol>/bench.toml`. Must not know a protocol, nor 
     source = "…/server.c"       # built with cc; "{binary}" in the command stands for the result
     concurrency = 10            # connections it serves at a time, where that is bounded
     needs = "uvloop"            # a Python module without which it cannot run
+    varies = 3                  # percent by which its instructions may differ from the baseline's, where 1 is too little
     implementation = "poll"     # its row in the catalogue, where the name differs
 
 Texts are octets: each character U+0000 to U+00FF is one. A server prints a line `listening on HOST:PORT` once it accepts.
@@ -56,6 +57,7 @@ class BenchServer:
         concurrency: how many connections it serves at a time; None for as many as there are.
         needs: a Python module that must be there, or None.
         implementation: its name in the catalogue.
+        varies: percent by which the instructions it takes may differ before that is called a change.
     """
 
     name: str
@@ -65,6 +67,7 @@ class BenchServer:
     concurrency: int | None = None
     needs: str | None = None
     implementation: str = ""
+    varies: int = 1
 
     def argv(
         self, host: str, port: int, *, python: str = sys.executable, binary: str | None = None
@@ -194,7 +197,9 @@ def _octets(table: Table, field: str) -> bytes:
 
 
 def _server(table: Table, root: Path) -> BenchServer:
-    table.only("name", "architecture", "command", "source", "concurrency", "needs", "implementation")
+    table.only(
+        "name", "architecture", "command", "source", "concurrency", "needs", "implementation", "varies"
+    )
     name = table.word("name")
     command = table.words("command")
     if not command:
@@ -212,6 +217,7 @@ def _server(table: Table, root: Path) -> BenchServer:
         concurrency=table.number("concurrency", least=1) if table.has("concurrency") else None,
         needs=table.word("needs") if table.has("needs") else None,
         implementation=table.word("implementation", name),
+        varies=table.number("varies", least=1) if table.has("varies") else 1,
     )
 
 

@@ -13,7 +13,8 @@ from lab.bench.board import Board, Cell, Task
 from lab.bench.emulated import counters
 from lab.bench.emulated.booting import Silent, console
 from lab.bench.emulated.container import Container
-from lab.bench.emulated.counters import Counters, NotCounting
+from lab.bench.emulated.counters import Counters, Counts, NotCounting
+from lab.bench.emulated.counting import FEWEST_LOADS, MOST_LOADS, least
 from lab.bench.plan import find_plans
 from lab.bench.system import System
 from lab.bench.target import Settings
@@ -108,6 +109,23 @@ def test_a_server_that_never_rests_is_told(tmp_path: Path) -> None:
 
     with Counters(path) as counting, pytest.raises(NotCounting, match="has not come to rest within 5 s"):
         counting.at_rest(0, 5, clock=lambda: float(next(now)), pause=work)
+
+
+def test_a_load_is_repeated_until_its_least_was_found_twice() -> None:
+    """Loads that something came between do not count; what repeats at once is not asked further."""
+    found = iter([1_050_000, 1_040_000, 1_000_000, 1_030_000, 1_020_000, 1_000_100])
+    assert least(lambda: Counts(next(found), 2)) == Counts(1_000_000, 2)
+    assert next(found, None) is None
+
+    steady = iter([1_000_000] * MOST_LOADS)
+    least(lambda: Counts(next(steady), 2))
+    assert len([*steady]) == MOST_LOADS - FEWEST_LOADS
+
+
+def test_a_load_that_never_repeats_is_not_asked_for_ever() -> None:
+    """The least of all is taken."""
+    found = iter(range(1_900_000, 0, -100_000))
+    assert least(lambda: Counts(next(found), 2)).instructions == 1_900_000 - (MOST_LOADS - 1) * 100_000
 
 
 def test_a_guest_that_says_nothing_costs_its_deadline() -> None:
