@@ -185,10 +185,15 @@ class Board:
     def count(self, task: Task, report: Report) -> Iterator[Series]:
         """Count what the servers of the task execute. Raises LabError: there is no container, or it broke down."""
         collected = Collected(task.cells, QUANTITIES)
-        with Container(self._root, lambda words: report(0, task.steps, words)) as container:
-            self.versions = container.versions()
-            for done, found in enumerate(container.run("counting", task.as_json(self._root)), start=1):
-                report(min(done, task.steps), task.steps, f"counted: {collected.add(found)}")
+        try:
+            with Container(self._root, lambda words: report(0, task.steps, words)) as container:
+                self.versions = container.versions()
+                for done, found in enumerate(container.run("counting", task.as_json(self._root)), start=1):
+                    report(min(done, task.steps), task.steps, f"counted: {collected.add(found)}")
+        except KeyboardInterrupt:
+            # What was counted until the user broke it off is as good as ever.
+            yield from collected.series(task.servers)
+            raise
         self.left_out = collected.left_out
         yield from collected.series(task.servers)
 

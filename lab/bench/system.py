@@ -57,16 +57,23 @@ class System:
         task = Task(plan, servers, cells_of(settings), min(settings.rounds, MOST_REPEATS))
         collected = Collected(task.cells, QUANTITIES)
         steps = task.steps
-        with Container(self._root, lambda words: report(0, steps, words)) as container:
-            self._facts = container.versions()
-            report(0, steps, "the guest boots")
-            done = 0
-            for found in container.run("booting", {**task.as_json(self._root), "seconds": SILENCE_SECONDS}):
-                if "kernel" in found:
-                    self._facts["kernel"] = str(found["kernel"])
-                    continue
-                done += 1
-                report(min(done, steps), steps, f"measured: {collected.add(found)}")
+        try:
+            with Container(self._root, lambda words: report(0, steps, words)) as container:
+                self._facts = container.versions()
+                report(0, steps, "the guest boots")
+                done = 0
+                for found in container.run(
+                    "booting", {**task.as_json(self._root), "seconds": SILENCE_SECONDS}
+                ):
+                    if "kernel" in found:
+                        self._facts["kernel"] = str(found["kernel"])
+                        continue
+                    done += 1
+                    report(min(done, steps), steps, f"measured: {collected.add(found)}")
+        except KeyboardInterrupt:
+            # What was measured until the user broke it off is as good as ever.
+            yield from collected.series(servers)
+            raise
         self._facts |= lacking(collected.left_out)
         yield from collected.series(servers)
 

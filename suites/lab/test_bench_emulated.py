@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -17,7 +18,7 @@ from lab.bench.emulated.counters import Counters, Counts, NotCounting
 from lab.bench.emulated.counting import FEWEST_LOADS, MOST_LOADS, least
 from lab.bench.plan import find_plans
 from lab.bench.system import System
-from lab.bench.target import Settings
+from lab.bench.target import Series, Settings, Target
 from lab.errors import LabError
 from lab.stack.engine import EngineMissing
 
@@ -165,6 +166,48 @@ def test_a_broken_off_measurement_leaves_no_server(container: Container) -> None
     found.close()  # type: ignore[attr-defined]  # it is a generator
 
     assert "qemu" not in container.output(["bash", "-c", "cat /proc/[0-9]*/comm"])
+
+
+class BrokenOff:
+    """A container in which one figure is found before the user has enough."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def versions(self) -> dict[str, str]:
+        """None."""
+        return {}
+
+    def run(self, *_: object) -> Iterator[dict[str, object]]:
+        """One figure, then Ctrl-C."""
+        found = {"server": "c-epoll", "cell": 0, "instructions": 300, "system-calls": 2, "system-cpu": 26}
+        yield found
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["board", "system"])
+def test_what_was_measured_until_it_was_broken_off_is_kept(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interruption goes on to whoever asked, after the figures."""
+    monkeypatch.setattr(f"lab.bench.{name}.Container", BrokenOff)
+    plan = find_plans(ROOT)["lancelot"]
+    target: Target = Board(ROOT) if name == "board" else System(ROOT)
+    kept: list[Series] = []
+
+    def measure() -> None:
+        # one by one: what came before the exception is what is looked at
+        kept.extend(target.measure(plan, plan.select(["c-epoll"]), Settings(), lambda *_: None))
+
+    with pytest.raises(KeyboardInterrupt):
+        measure()
+    assert {series.server for series in kept} == {"c-epoll"}
 
 
 @pytest.mark.arm
