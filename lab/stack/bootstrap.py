@@ -72,13 +72,21 @@ def root_file_system(suite: str, architecture: str, say: Callable[[str], None]) 
 
 
 def remove_abandoned() -> list[Path]:
-    """Remove the folders of work whose process has ended, and return them."""
+    """Remove the folders of work whose process has ended, and return them.
+
+    Raises:
+        LabError: one holds files of others; without root, packages are unpacked in the name of subordinate users.
+    """
     gone: list[Path] = []
     for folder in Path(tempfile.gettempdir()).glob("erle-base-*"):
         match = WORK.fullmatch(folder.name)
         if match is None or identity(int(match[1])) is not None or folder.stat().st_uid != os.geteuid():
             continue
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            message = f"{folder}, in which a base was being made, cannot be removed: {error.strerror}"
+            raise LabError(message, remedy=f"as root: rm -r {folder}") from error
         gone.append(folder)
     return gone
 
