@@ -22,6 +22,7 @@ from lab.wire.endpoint import Endpoint
 from suites.memcached.exclusions import SECONDS_APART
 from suites.memcached.exemplar_meta import Session
 from suites.memcached.exemplar_store import Store
+from suites.memcached.hosts import AS_USUAL, AT_REST
 from suites.memcached.model import Command
 from suites.memcached.model_families import COMMANDS
 
@@ -29,9 +30,6 @@ ANSWER_TIMEOUT = 5.0
 MARK = b"mg mark k O\r\n"
 MARK_ANSWER = b"EN kmark O\r\n"
 RECEIVE_SIZE = 1 << 16
-#: No thread of memcached's own changes items or holds them meanwhile (``exclusions.py``, moving-pages and moving-items).
-AT_REST = b"slabs automove 0\r\nlru mode flat\r\n"
-AS_USUAL = b"slabs automove 1\r\nlru mode segmented\r\n"
 #: Of these the seconds are counted by a clock.
 _SECONDS = re.compile(rb"(?<= [tl])\d+")
 #: Bringing two servers in step takes a command for each step.
