@@ -5,12 +5,13 @@ Knows how to show what became of them. Must not know any protocol, nor how a mut
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from lab.cli import workers
 
 if TYPE_CHECKING:
     from lab.judge.mutation import Outcome
@@ -58,7 +59,7 @@ def mutants(
         suites = tuple(suite for suite in suites if (suite.directory / "mutants.py").exists())
     good = True
     for suite in suites:
-        good = _try(suite, mutant or [], jobs or 2 * (os.cpu_count() or 1)) and good
+        good = _try(suite, mutant or [], jobs or workers.enough()) and good
     return 0 if good else 1
 
 

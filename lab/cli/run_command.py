@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lab.cli import workers
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         print(f"the properties' seed is {seed}")
         words.append(f"--hypothesis-seed={seed}")
     # a few cases are over before more workers have collected them, and a server of somebody's need not be asked by several
-    jobs = jobs or (1 if case or clause or server else 2 * (os.cpu_count() or 1))
+    jobs = jobs or (1 if case or clause or server else workers.enough())
     if jobs > 1:
         words += ["-n", str(jobs), "--dist", "worksteal"]
     return _Front(

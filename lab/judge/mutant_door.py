@@ -26,14 +26,12 @@ class Exemplar:
         made: its own class, which stands where a mutant's would.
         run: runs a mutant's class, or its own, in this process as the contract says, until it is done; an exit status may
             be what it returns.
-        complete: whether it is tried on all cases of its role; a trial has no containers, and some cases ask for them.
     """
 
     role: Role
     features: tuple[str, ...]
     made: type
     run: Callable[[type], int | None]
-    complete: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Door:
 
     def described(self) -> dict[str, list[dict[str, object]]]:
         """Exemplars and mutants in the form that ``lab.judge.mutation`` reads."""
-        exemplars = [self._described(each.role, EXEMPLAR) for each in self.exemplars if each.complete]
+        exemplars = [self._described(each.role, EXEMPLAR) for each in self.exemplars]
         mutants = [
             {
                 **self._described(mutant.role, mutant.name),

@@ -45,14 +45,14 @@ DOOR = Door(
     "toy",
     (
         Exemplar("server", ("b", "a"), Right, served),
-        Exemplar("client", (), Right, asked, complete=False),
+        Exemplar("client", (), Right, asked),
     ),
     (*server_breaks.mutants, *client_breaks.mutants),
 )
 
 
 def test_the_list_has_what_a_trial_needs(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exemplars that can be tried on all cases; mutants with clause and description; each with its command."""
+    """Exemplars; mutants with clause and description; each with its command."""
     assert DOOR.main(["list"]) == 0
 
     told = json.loads(capsys.readouterr().out)
@@ -63,7 +63,8 @@ def test_the_list_has_what_a_trial_needs(capsys: pytest.CaptureFixture[str]) -> 
             "role": "server",
             "command": [*command, "server", "exemplar"],
             "features": ["a", "b"],
-        }
+        },
+        {"name": "exemplar", "role": "client", "command": [*command, "client", "exemplar"], "features": []},
     ]
     assert [(row["role"], row["name"], row["clause"], row["description"]) for row in told["mutants"]] == [
         ("server", "rude", "toy-1-polite", "Is rude."),
