@@ -6,6 +6,7 @@ made of it. Knows sockets, TLS and segments; must not know any protocol.
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import struct
@@ -36,8 +37,19 @@ class TooLong(StreamError):
     """More octets than the limit arrived without a delimiter."""
 
 
+def _seconds_to(deadline: float) -> float:
+    return max(deadline - time.monotonic(), 0.001)
+
+
+def _await(condition: select.poll, deadline: float) -> None:
+    if not condition.poll(_seconds_to(deadline) * 1000):
+        raise TimeoutError
+
+
 class RecordedStream:
     """A connected socket with a transcript, deadlines and a way of cutting what is sent.
+
+    One thread may send while another receives, as long as there is no TLS on the connection.
 
     Args:
         sock: the connected socket; owned from here on.
@@ -57,6 +69,12 @@ class RecordedStream:
         segmentation: Segmentation = whole,
     ) -> None:
         self._sock = sock
+        # waiting is poll's: a timeout belongs to the socket, so a thread that sends would change it for one that receives
+        self._sock.setblocking(True)  # noqa: FBT003 - the standard library's own signature
+        self._readable = select.poll()
+        self._readable.register(sock, select.POLLIN)
+        self._writable = select.poll()
+        self._writable.register(sock, select.POLLOUT)
         self.transcript = transcript
         self._side: Side = side
         self._other: Side = "server" if side == "client" else "client"
@@ -87,14 +105,9 @@ class RecordedStream:
         """
         deadline = time.monotonic() + self.timeout
         try:
-            if isinstance(self._sock, ssl.SSLSocket):
-                for segment in self.segmentation(data):
-                    self._wait_and_send(segment, deadline)
-                    self.transcript.record(self._side, "data", segment)
-            else:
-                self._sock.setblocking(True)  # noqa: FBT003 - the standard library's own signature
-                for segment in self.segmentation(data):
-                    self._send_at_once(segment, deadline)
+            for segment in self.segmentation(data):
+                self._send_all(segment, deadline)
+                self.transcript.record(self._side, "data", segment)
         except TimeoutError as error:
             message = f"{self._other} took no octets for {self.timeout:g} s"
             raise Overdue(message) from error
@@ -103,20 +116,21 @@ class RecordedStream:
             message = f"{self._other} closed while octets were sent to it ({error})"
             raise Ended(message) from error
 
-    def _send_at_once(self, segment: bytes, deadline: float) -> None:
-        # one system call, where a timeout costs two more: segments come by the thousand
-        try:
-            sent = self._sock.send(segment, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(segment):
-            self._wait_and_send(segment[sent:], deadline)
-            self._sock.setblocking(True)  # noqa: FBT003 - the standard library's own signature
-        self.transcript.record(self._side, "data", segment)
+    def _send_all(self, octets: bytes, deadline: float) -> None:
+        if isinstance(self._sock, ssl.SSLSocket):
+            self._sock.settimeout(_seconds_to(deadline))
+            self._sock.sendall(octets)
+            return
+        sent = self._send_what_fits(octets)
+        while sent < len(octets):
+            _await(self._writable, deadline)
+            sent += self._send_what_fits(memoryview(octets)[sent:])
 
-    def _wait_and_send(self, octets: bytes, deadline: float) -> None:
-        self._sock.settimeout(max(deadline - time.monotonic(), 0.001))
-        self._sock.sendall(octets)
+    def _send_what_fits(self, octets: bytes | memoryview) -> int:
+        try:
+            return self._sock.send(octets, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0
 
     # receiving
 
@@ -179,9 +193,8 @@ class RecordedStream:
     def _receive_more(self, deadline: float) -> None:
         if self._ended is not None:
             raise Ended(self._unfinished(f"{self._other} had ended the stream ({self._ended})"))
-        self._sock.settimeout(max(deadline - time.monotonic(), 0.001))
         try:
-            data = self._sock.recv(RECEIVE_SIZE)
+            data = self._receive_some(deadline)
         except TimeoutError as error:
             raise Overdue(
                 self._unfinished(f"nothing more from the {self._other} before the deadline")
@@ -200,6 +213,13 @@ class RecordedStream:
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         self.transcript.record(self._other, "data", data)
         self._received += data
+
+    def _receive_some(self, deadline: float) -> bytes:
+        if isinstance(self._sock, ssl.SSLSocket):
+            self._sock.settimeout(_seconds_to(deadline))
+            return self._sock.recv(RECEIVE_SIZE)
+        _await(self._readable, deadline)
+        return self._sock.recv(RECEIVE_SIZE)
 
     def _unfinished(self, what: str) -> str:
         return f"{what}; unfinished octets: {bytes(self._received[-200:])!r}" if self._received else what

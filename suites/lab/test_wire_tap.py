@@ -18,7 +18,7 @@ from lab.wire.faults import Corruption, Cut, Treatment
 from lab.wire.interception import Interception
 from lab.wire.script import ScriptedPeer
 from lab.wire.segmentation import lines, octets
-from lab.wire.stream import Ended, Overdue, RecordedStream
+from lab.wire.stream import Ended, Overdue, RecordedStream, StreamError
 from lab.wire.tap import Tap
 from suites.lab.waiting import wait_until
 
@@ -222,5 +222,10 @@ def test_large_streams_pass_both_ways_at_once() -> None:
     ):
         writer = threading.Thread(target=stream.send, args=(b"c" * size,))
         writer.start()
-        assert stream.receive_exactly(size) == b"s" * size
+        try:
+            received = stream.receive_exactly(size)
+        except StreamError as error:
+            pytest.fail(f"{error}; the peer left because of {peer.departures}")
+        assert received == b"s" * size
         writer.join()
+    assert peer.departures == []
