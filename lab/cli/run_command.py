@@ -272,6 +272,14 @@ class _Front:
                     markup=False,
                     soft_wrap=True,
                 )
+        if recorder.lost:
+            self._console.print(
+                "\nNo verdict, because a worker process ended in the middle of the case: "
+                f"{'; '.join(recorder.lost)}",
+                style="bold red",
+                markup=False,
+                soft_wrap=True,
+            )
         if recorder.differing:
             names = sorted({f"{row['implementation']} {row['case']}" for row in recorder.differing})
             self._console.print(

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from pytest_rerunfailures import StatusDB  # type: ignore[import-untyped]  # it ships no types
 
 from lab.errors import LabError
 from lab.judge import selection as options
@@ -286,11 +287,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     recorder = session.config.stash.get(RECORDER, None)
     if recorder is not None:
         session.config.pluginmanager.register(recorder, "erle-recorder")
-    # rerunfailures asks the controller over TCP before each item, with a small write behind another: Nagle's algorithm
-    # (RFC 1122, section 4.2.3.4) would hold it back for 40 ms
-    asking = getattr(getattr(session.config, "failures_db", None), "sock", None)
-    if "workerinput" in vars(session.config) and isinstance(asking, socket.socket):
-        asking.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # rerunfailures would ask the controller over TCP before each case how often it took a worker down with it: a
+    # case that does so is lost (recorder), so there is nothing to ask
+    if "workerinput" in vars(session.config):
+        asking = getattr(session.config, "failures_db", None)
+        if isinstance(sock := getattr(asking, "sock", None), socket.socket):
+            sock.close()
+            session.config.failures_db = StatusDB()  # type: ignore[attr-defined]  # the plugin's own attribute
 
 
 @pytest.hookimpl(tryfirst=True)

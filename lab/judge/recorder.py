@@ -47,6 +47,8 @@ class Recorder:
         self.stale: list[KnownFailure] = []
         #: Verdicts of another place that are not those of this machine.
         self.differing: list[Row] = []
+        #: Cases that took their worker down with them and so have no verdict, by pytest's name.
+        self.lost: list[str] = []
         self.interrupted = False
         #: Why the run had to be given up, when it had to.
         self.trouble: LabError | None = None
@@ -77,7 +79,12 @@ class Recorder:
         """Remember that the run did not end by itself."""
         self.interrupted = True
 
-    # xdist's hook: without xdist (`-p no:xdist`) nobody knows it
+    # xdist's hooks: without xdist (`-p no:xdist`) nobody knows them
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        """Remember a case whose worker ended in the middle of it."""
+        self.lost.append(crashitem)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
         """Take over what a worker learned of the peers."""
@@ -136,7 +143,7 @@ class Recorder:
         return code
 
     def _exit_code(self, exitstatus: int) -> int:
-        if any(not control["held"] for control in self.controls):
+        if self.lost or any(not control["held"] for control in self.controls):
             return COULD_NOT_RUN
         if any(not row["expected"] for row in self.rows) or self.stale:
             return LOOK

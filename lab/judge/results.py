@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from lab.errors import LabError
 
@@ -41,6 +42,7 @@ class RunWriter:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.started = datetime.now(UTC)
+        self._verdicts: TextIO | None = None
 
     @property
     def id(self) -> str:
@@ -54,15 +56,21 @@ class RunWriter:
             LabError: the disk takes no more.
         """
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with (self.directory / "verdicts.jsonl").open("a", encoding="utf-8") as out:
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            if self._verdicts is None:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                # a line is one write: it is whole in the file, or not there
+                self._verdicts = (self.directory / "verdicts.jsonl").open("a", encoding="utf-8")
+            self._verdicts.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._verdicts.flush()
         except OSError as error:
             raise _full(self.directory, error) from error
 
     def replace_verdicts(self, rows: list[dict[str, object]]) -> None:
         """Write all verdicts anew, as they stand after the comparison with the reference server."""
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        if self._verdicts is not None:
+            self._verdicts.close()
+            self._verdicts = None
         self._write("verdicts.jsonl", lines)
 
     def finish(self, record: Mapping[str, object]) -> None:

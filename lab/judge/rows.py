@@ -113,8 +113,11 @@ def settle_expectations(rows: list[Row]) -> None:
 def stale_notes(rows: Sequence[Row], notes: Sequence[KnownFailure]) -> list[KnownFailure]:
     """The known failures whose cases ran and no longer fail."""
     seen: defaultdict[str, set[str]] = defaultdict(set)
+    of: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        of[row["implementation"]].append(row)
     for note in notes:
-        for row in rows:
+        for row in of[note.implementation]:
             covered = note.covers(
                 implementation=row["implementation"],
                 role=row["role"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -149,3 +150,38 @@ def test_full_disk_is_one_message_and_exit_code_3(full_disk: Path) -> None:
     assert "Traceback" not in done.stderr
     kept = next(full_disk.glob("*/verdicts.jsonl")).read_text(encoding="utf-8").splitlines()
     assert json.loads(kept[0])["verdict"] == "pass"
+
+
+DEADLY = """
+import os
+
+def pytest_runtest_call(item):
+    if "workerinput" in vars(item.config) and "octets" in item.nodeid:
+        os._exit(3)
+"""
+
+
+def test_a_case_that_takes_its_worker_down_is_told_as_lost(tmp_path: Path) -> None:
+    """It has no verdict, which no run with exit code 0 or 1 may hide; the others are judged."""
+    (tmp_path / "deadly.py").write_text(DEADLY, encoding="utf-8")
+    done = subprocess.run(
+        [
+            *[sys.executable, "-m", "lab", "run", "smtp", "--peers", "embedded", "-j", "2"],
+            *["--implementation", "smtplib", "--case", "smtp.client.leading-dots-are-doubled"],
+            *["--results", str(tmp_path / "results")],
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTEST_PLUGINS": "deadly", "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 3, done.stdout + done.stderr
+    (told,) = [line for line in done.stdout.splitlines() if line.startswith("No verdict, because a worker")]
+    assert told.count("test_leading_dots_are_doubled[smtplib-octets-") == 4
+    (verdicts,) = (tmp_path / "results").glob("*/verdicts.jsonl")
+    rows = [json.loads(line) for line in verdicts.read_text(encoding="utf-8").splitlines()]
+    assert rows
+    assert {row["verdict"] for row in rows} == {"pass"}
+    assert "octets" not in {row["cut"] for row in rows}
