@@ -17,10 +17,13 @@ CONVERSATIONS: Final = (
     b"gets a\r\ncas a 0 0 2 17\r\nhi\r\nappend a 0 0 3\r\nabc\r\nprepend a 0 0 3 noreply\r\nabc\r\ndelete a noreply\r\n",
     b"ms k 5 c F7 T0 Oq\r\nhello\r\nmg k v c f t s h l k q Oz\r\nma k N0 J5 D2 v\r\nmd k I T30 q\r\nmn\r\n",
     b"ms a2V5 3 b k MA\r\nabc\r\nmg a2V5 b k v N30 R10\r\nme a2V5 b\r\n",
-    b"stats\r\nstats settings\r\nstats items\r\nversion\r\nverbosity 0\r\nflush_all 10\r\n",
+    b"stats\r\nstats settings\r\nstats items\r\nversion\r\nverbosity 0\r\n",
     b"set big 0 0 3000\r\n" + b"v" * 3000 + b"\r\nget big\r\n",
     b"get " + b" ".join(b"key%d" % number for number in range(60)) + b"\r\n",
+    b"flush_all 10\r\nflush_all 10 noreply\r\n",
 )
+#: How often each is taken: the last empties the memory that others fill.
+WEIGHTS: Final = (*[50] * (len(CONVERSATIONS) - 1), 1)
 #: What is put in the middle of something: separators, numbers at limits, words that mean something elsewhere.
 SPLINTERS: Final = (
     *(
@@ -56,6 +59,8 @@ SPLINTERS: Final = (
     ),
 )
 LONGEST: Final = 20_000
+#: Octets of values that fill the memory; the largest is beyond some slab classes.
+FILLING: Final = (60, 3_000, 90_000, 700_000)
 
 
 def arbitrary(chance: random.Random) -> bytes:
@@ -65,15 +70,26 @@ def arbitrary(chance: random.Random) -> bytes:
 
 def spoilt(chance: random.Random) -> bytes:
     """A few conversations with a few things wrong in them."""
-    octets = b"".join(chance.choices(CONVERSATIONS, k=chance.randint(1, 3)))
+    octets = b"".join(chance.choices(CONVERSATIONS, WEIGHTS, k=chance.randint(1, 3)))
     for _ in range(chance.randint(1, 6)):
         octets = chance.choice(_SPOILING)(octets, chance)
     return octets[:LONGEST]
 
 
+def filling(chance: random.Random) -> bytes:
+    """Items under keys of their own: they fill the memory, so that others are thrown out while all this goes on."""
+    return b"".join(
+        b"set filling-%d 0 0 %d\r\n%b\r\n" % (chance.getrandbits(32), size, b"f" * size)
+        for size in chance.choices(FILLING, k=chance.choice((1, 10)))
+    )
+
+
 def conversation(chance: random.Random) -> bytes:
     """What one client sends."""
-    return arbitrary(chance) if chance.random() < 0.2 else spoilt(chance)
+    kind = chance.random()
+    if kind < 0.05:
+        return filling(chance)
+    return arbitrary(chance) if kind < 0.25 else spoilt(chance)
 
 
 def datagram(chance: random.Random) -> bytes:

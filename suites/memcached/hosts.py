@@ -139,6 +139,10 @@ class SubjectHost:
             return f"the embedded peer died: {self._subject.complaint()}"
         return None
 
+    def complaint(self) -> str:
+        """The end of what it wrote to standard error."""
+        return self._subject.complaint()
+
     def memory(self) -> int:
         """What the server's process takes of memory, in octets, what it shares counted in part (PSS).
 
