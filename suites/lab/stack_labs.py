@@ -9,8 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,15 +46,6 @@ def temporary_lab(folder: Path, *, compose: str | None = None) -> Iterator[Lab]:
         folder.mkdir(parents=True, exist_ok=True)
         lifecycle.down(lab)
         shutil.rmtree(lab.state, ignore_errors=True)
-
-
-def until(held: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-    """Wait for a condition; fail the test, saying for what it waited, when it does not come about."""
-    end = time.monotonic() + seconds
-    while not held():
-        if time.monotonic() > end:
-            pytest.fail(f"after {seconds:.0f} s still not: {what}")
-        time.sleep(0.05)
 
 
 def running(lab: Lab) -> set[str]:

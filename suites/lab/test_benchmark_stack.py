@@ -17,7 +17,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from lab.stack import accounts, leases, lifecycle
 from lab.stack.project import Lab
-from suites.lab.stack_labs import temporary_lab, until
+from suites.lab.stack_labs import temporary_lab
+from suites.waiting import wait_until
 
 # Each benchmark brings the whole stack up several times.
 pytestmark = [pytest.mark.docker, pytest.mark.benchmark_lab, pytest.mark.timeout(900)]
@@ -57,7 +58,7 @@ def test_up_of_all_reference_servers(benchmark: BenchmarkFixture, lab: Lab) -> N
     _down(lab)
     began = time.monotonic()
     lifecycle.up(lab, seconds=120)
-    until(lambda: all(s.health == "healthy" for s in lifecycle.services(lab).values()), "all healthy")
+    assert wait_until(lambda: all(s.health == "healthy" for s in lifecycle.services(lab).values()), 30)
     benchmark.extra_info["healthy_seconds"] = round(time.monotonic() - began, 2)
 
 

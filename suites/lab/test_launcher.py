@@ -13,11 +13,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from suites.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = ("erle", "lab/__init__.py", "lab/errors.py", "lab/bootstrap.py", "lab/install.py")
@@ -140,12 +141,11 @@ class Checkout:
     def begin_and_wait_for_packages(self) -> subprocess.Popen[str]:
         """Start the launcher and return when it is in the middle of an installation."""
         process = self.begin()
-        deadline = time.monotonic() + DEADLINE
         # The environment itself is whole by then, and the packages are being installed.
-        while not (self.venv / "bin/pip").exists():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "no installation began"
-            time.sleep(0.01)
+        pip = self.venv / "bin/pip"
+        begun = wait_until(lambda: pip.exists() or process.poll() is not None, DEADLINE)
+        assert begun, "no installation began"
+        assert process.poll() is None, process.communicate()
         return process
 
 

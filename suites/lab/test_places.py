@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from lab.cli import run_command
 from lab.judge.place import HERE, family, parse_stat
 from lab.judge.rows import Row, differ_by_place
+from suites.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -135,10 +135,7 @@ def test_a_group_is_ended_with_its_children() -> None:
         path = Path(f"/proc/{left}/stat")
         return not path.exists() or path.read_text(encoding="latin-1").rpartition(")")[2].split()[0] == "Z"
 
-    deadline = time.monotonic() + 10
-    while not gone():
-        assert time.monotonic() < deadline, "the child is still there"
-        time.sleep(0.01)
+    assert wait_until(gone, 10), "the child is still there"
 
 
 @pytest.mark.parametrize(

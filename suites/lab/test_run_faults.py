@@ -15,7 +15,7 @@ import pytest
 from lab.stack.faults import kill
 from lab.stack.lifecycle import down
 from lab.stack.project import Lab
-from suites.lab.waiting import wait_until
+from suites.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("lab", "suites", "implementations", "compose.yaml", "conftest.py", "pyproject.toml", "erle")

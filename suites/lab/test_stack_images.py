@@ -19,7 +19,7 @@ from lab.stack import accounts, bases, bootstrap, images
 from lab.stack.bootstrap import BaseFailed
 from lab.stack.project import IMAGES, Lab
 from suites.lab.stack_labs import ROOT, engine_or_skip
-from suites.lab.waiting import wait_until
+from suites.waiting import wait_until
 
 
 class Told:

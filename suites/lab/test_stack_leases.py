@@ -27,8 +27,8 @@ from suites.lab.stack_labs import (
     running,
     started_at,
     temporary_lab,
-    until,
 )
+from suites.waiting import wait_until
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_process_that_nobody_has_waited_for_is_not_alive() -> None:
     """A zombie still has its entry under /proc, and holds nothing any more."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     known = identity(process.pid) or "gone"
-    until(lambda: not is_alive(process.pid, known), "the zombie counts as ended")
+    assert wait_until(lambda: not is_alive(process.pid, known)), "the zombie counts as alive"
     process.wait()
 
 

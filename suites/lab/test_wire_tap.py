@@ -20,7 +20,7 @@ from lab.wire.script import ScriptedPeer
 from lab.wire.segmentation import lines, octets
 from lab.wire.stream import Ended, Overdue, RecordedStream, StreamError
 from lab.wire.tap import Tap
-from suites.lab.waiting import wait_until
+from suites.waiting import wait_until
 
 
 def echo(stream: RecordedStream) -> None:

@@ -10,8 +10,7 @@ import re
 import select
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lab.judge.programs import Programs, Ran
@@ -93,16 +92,3 @@ def ask(endpoint: Endpoint) -> bytes:
         connection.sendall(QUESTION)
         connection.shutdown(1)
         return b"".join(iter(lambda: connection.recv(4096), b""))
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait until a condition holds that nothing tells of.
-
-    Raises:
-        AssertionError: it does not in time.
-    """
-    deadline = time.monotonic() + LANCELOT.deadline
-    pause = select.poll()
-    while not condition():
-        assert time.monotonic() < deadline, f"in vain: {what}"
-        pause.poll(10)

@@ -26,9 +26,7 @@ from suites.lancelot.contract import Configuration
 from suites.lancelot.scale import scale_of
 from suites.lancelot.session import Session
 from suites.lancelot.specification import ANSWERS, NAME, SHUTDOWN
-
-#: Seconds between two looks at something that changes by itself.
-LOOK = 0.02
+from suites.waiting import wait_until
 
 
 def server_process(
@@ -176,12 +174,7 @@ class Server:
 
     def until(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
         """Wait until the condition holds; ``False`` when patience, or so many seconds, run out first."""
-        deadline = time.monotonic() + (self.scale.patience if seconds is None else seconds)
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(LOOK)
-        return True
+        return wait_until(condition, self.scale.patience if seconds is None else seconds)
 
     def _ours(self) -> None:
         if self._subject.implementation.endpoint is not None:

@@ -15,7 +15,8 @@ import pytest
 
 from lab.judge.programs import Ran
 from lab.wire.endpoint import Endpoint
-from suites.lancelot.programs import ANSWER, LANCELOT, QUESTION, ask, endpoint_in, until
+from suites.lancelot.programs import ANSWER, LANCELOT, QUESTION, ask, endpoint_in
+from suites.waiting import wait_until
 
 #: One that serves in the process itself, and two with workers.
 KINDS = ("epoll", "threads", "processes", "reuseport")
@@ -55,7 +56,7 @@ class Daemon:
         """Kill it, without giving it a chance to do anything; return its number."""
         process = self.process
         os.kill(process, signal.SIGKILL)
-        until(lambda: not lives(process), "the killed daemon goes")
+        assert wait_until(lambda: not lives(process)), "the killed daemon lives on"
         return process
 
 
@@ -144,7 +145,7 @@ def test_daemon_that_was_killed_leaves_a_stale_pid_file_and_no_workers(daemon: D
     stale = daemon.tell("status")
     assert (stale.status, "stale" in stale.output) == (1, True), stale
     daemon.tell("stop").failed_with("not running")
-    until(lambda: not [worker for worker in workers if lives(worker)], "the workers follow")
+    assert wait_until(lambda: not any(map(lives, workers))), "workers outlive their daemon"
     endpoint = daemon.started(server=server)
 
     assert ask(endpoint) == ANSWER
@@ -185,7 +186,7 @@ def test_sigterm_answers_what_has_come(daemon: Daemon, server: str) -> None:
             answers = [to_the_end(known), to_the_end(waiting)]
 
     assert answers == [ANSWER, ANSWER]
-    until(lambda: not lives(process), "the daemon ends")
+    assert wait_until(lambda: not lives(process)), "the daemon does not end"
     assert not daemon.pid_file.exists()
 
 
@@ -200,7 +201,7 @@ def test_reload_follows_a_rotated_log_and_new_settings(daemon: Daemon, server: s
 
     daemon.tell("reload").succeeded()
 
-    until(lambda: daemon.log_file.exists() and "reloaded" in daemon.log(), "the daemon reloads")
+    assert wait_until(lambda: daemon.log_file.exists() and "reloaded" in daemon.log()), "it does not reload"
     daemon.tell("stop").succeeded()
     assert "stopped" in daemon.log()
     assert moved.read_text("utf-8") == ""
@@ -215,7 +216,7 @@ def test_wrong_settings_change_nothing(daemon: Daemon, text: str) -> None:
 
     daemon.tell("reload").succeeded()
 
-    until(lambda: "not reloaded" in daemon.log(), "the daemon says that it could not")
+    assert wait_until(lambda: "not reloaded" in daemon.log()), "the daemon does not say that it could not"
     assert ask(endpoint) == ANSWER
     daemon.tell("stop").succeeded()
     assert "Traceback" not in daemon.log()

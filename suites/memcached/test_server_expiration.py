@@ -12,6 +12,7 @@ import pytest
 from lab.judge.marks import clause, cuts, needs, role
 from suites.memcached.session import Session, is_error
 from suites.memcached.subjects import Server
+from suites.waiting import wait_until
 
 pytestmark = role("server")
 
@@ -29,12 +30,7 @@ def ttl(session: Session, key: bytes) -> int | None:
 
 def gone_within(session: Session, key: bytes, seconds: float) -> bool:
     """Whether the item goes within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while session.data(key) is not None:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+    return wait_until(lambda: session.data(key) is None, seconds)
 
 
 @clause("memcached-expiration-times-relative-to-30-days")

@@ -6,9 +6,6 @@ import base64
 import os
 import pty
 import ssl
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from suites.smtp.exchange import GIVING
 from suites.smtp.programs import OFFERED, PASSWORD, SENDER, SMTP, WITH_TLS, Scripts, run, start
 from suites.smtp.responder import Answers, Manners, say_and_close, silence
 from suites.smtp.session import plain_response
+from suites.waiting import wait_until
 
 with_tls = pytest.mark.parametrize("program", WITH_TLS)
 
@@ -303,7 +301,7 @@ def test_password_is_not_in_the_process_table(scripts: Scripts) -> None:
     """While the program logs in, its command line, which every user can read, holds no password."""
     process = start("login", *scripts.aim({"AUTH": silence}).words("login", timeout=1))
     try:
-        until(lambda: scripts.heard(b"AUTH "), "AUTH")
+        assert wait_until(lambda: scripts.heard(b"AUTH ")), "the program does not log in"
         seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
     finally:
         ran = SMTP.finish("login", process)
@@ -317,16 +315,3 @@ def without_file(words: list[str]) -> list[str]:
     """The command line without --password-file."""
     at = words.index("--password-file")
     return words[:at] + words[at + 2 :]
-
-
-def until(held: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
-    """Wait for a condition.
-
-    Raises:
-        AssertionError: it does not come about in time.
-    """
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while not held():
-        assert time.monotonic() < end, f"no {what} within {seconds:g} s"
-        pause.wait(0.01)

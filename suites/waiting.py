@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 5.0) -> bool:
+def wait_until(condition: Callable[[], object], timeout: float = 20.0) -> bool:
     """Whether the condition came true within ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     pause = threading.Event()
