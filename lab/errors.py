@@ -15,12 +15,25 @@ class LabError(Exception):
         self.remedy = remedy
 
 
-class UnknownName(LabError):
+class Misuse(LabError):
+    """What the user asked for makes no sense as it was written; the command line ends with exit code 2."""
+
+
+#: So many known names are told where none resembles the one that was given.
+NAMES_TOLD = 12
+
+
+class UnknownName(Misuse):
     """A name the user gave (a server, say) that the lab does not have; `nearest` holds what was perhaps meant."""
 
     def __init__(self, kind: str, name: str, nearest: list[str], known: list[str]) -> None:
-        meant = f"; did you mean {' or '.join(nearest)}?" if nearest else f"; there are: {', '.join(known)}"
-        super().__init__(f"there is no {kind} called {name!r}{meant}")
+        if nearest:
+            meant = f"did you mean {' or '.join(nearest)}?"
+        elif len(known) > NAMES_TOLD:
+            meant = f"there are {len(known)}: {', '.join(known[:NAMES_TOLD])}, …"
+        else:
+            meant = f"there are: {', '.join(known)}"
+        super().__init__(f"there is no {kind} called {name!r}; {meant}")
         self.kind = kind
         self.name = name
         self.nearest = nearest

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from lab.errors import LabError, UnknownName
+from lab.errors import LabError, Misuse
 
 EXIT_USAGE = 2
 EXIT_COULD_NOT_RUN = 3
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = build(words)(args=words, prog_name="erle", standalone_mode=False)
         sys.stdout.flush()
     except LabError as error:
-        code = EXIT_USAGE if isinstance(error, UnknownName) else EXIT_COULD_NOT_RUN
+        code = EXIT_USAGE if isinstance(error, Misuse) else EXIT_COULD_NOT_RUN
         return _complain(str(error), error.remedy, code)
     except typer.TyperException as error:
         return _complain(error.format_message(), "erle --help", error.exit_code)

@@ -112,15 +112,31 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     ] = False,
 ) -> int:
     """Judge implementations by the clauses of their protocol, against real servers."""
-    if peers not in {"reference", "embedded"}:
-        raise typer.BadParameter("it is 'reference' or 'embedded'", param_hint="--peers")
+    from lab.judge.selection import Request, select
     from lab.judge.suite import choose, find_suites
+    from lab.judge.visitors import Doors, make_contact
 
     suites = choose(find_suites(ROOT), protocols or [])
     if on:
         suites = tuple(suite for suite in suites if suite.places)
         if not suites:
             raise LabError(f"nothing that was asked for can be started on {on}", remedy="erle run --help")
+    doors = Doors(client, client_command, server, features)
+    # pytest is told the same and checks it again; here it costs no server its start
+    select(
+        ROOT,
+        Request(
+            protocols=[suite.protocol for suite in suites],
+            names=implementation or (),
+            clauses=clause or (),
+            cuts=cut or (),
+            peers=peers,
+            on=on,
+            doors=doors,
+            profile=profile,
+        ),
+    )
+    make_contact(doors, ROOT)
     words = [str(suite.directory.relative_to(ROOT)) for suite in suites]
     for name, values in (
         ("implementation", implementation),

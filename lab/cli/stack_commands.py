@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -85,7 +85,8 @@ def up(servers: Servers = None, yes: Yes = False, engine: Engine = None) -> None
     with progress() as shown:
         leases.tidy(lab, progress=shown)
         found = leases.up_to_stay(lab, servers or None, progress=shown, yes=may_act(yes=yes))
-    _show(list(found.values()))
+    # the engine's own view of a server's health comes seconds later
+    _show((service, "ready") for service in found.values())
 
 
 def down(
@@ -115,7 +116,7 @@ def ps(as_json: AsJson = False, engine: Engine = None) -> None:
     if not found:
         print("nothing is running; erle up starts the reference servers")
         return
-    _show(found)
+    _show((service, service.health or service.state) for service in found)
 
 
 def logs(
@@ -197,16 +198,16 @@ def _as_json(service: Service) -> dict[str, object]:
     }
 
 
-def _show(services: list[Service]) -> None:
-    """Print one row for each service; a range of ports that is published one to one is shown as a range."""
+def _show(services: Iterable[tuple[Service, str]]) -> None:
+    """Print one row for each service and its state; a range of ports that is published one to one is shown as a range."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for column in ("server", "state", "version", "ports on 127.0.0.1"):
         table.add_column(column, overflow="fold")
-    for service in services:
-        table.add_row(service.name, service.health or service.state, service.version, _ports(service))
+    for service, state in services:
+        table.add_row(service.name, state, service.version, _ports(service))
     Console().print(table)
 
 

@@ -5,23 +5,24 @@ Knows the options that pytest and ``erle run`` share. Must not know how a case r
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-import pytest
+from typing import TYPE_CHECKING, Literal, get_args
 
 from lab.errors import LabError
 from lab.judge.catalogue import Implementation, Role, load_catalogue, unknown
 from lab.judge.suite import Suite, check_features, find_suites
+from lab.judge.visitors import Doors, visitors
 from lab.stack.project import Lab
-from lab.wire.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    import pytest
 
 Peers = Literal["reference", "embedded"]
+PEERS: tuple[Peers, ...] = get_args(Peers)
+PROFILES = ("quick", "deep")
 DEFAULT_CUTS = ("whole", "octets", "lines")
-#: The name under which an implementation from the command line appears.
-VISITOR = "visitor"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -35,9 +36,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption("--case", action="append", default=[], metavar="ID", help="only this case")
     group.addoption("--cut", action="append", default=[], choices=DEFAULT_CUTS, help="only this segmentation")
-    group.addoption(
-        "--peers", choices=("reference", "embedded"), default="reference", help="what stands opposite"
-    )
+    group.addoption("--peers", choices=PEERS, default="reference", help="what stands opposite")
     group.addoption(
         "--implementations",
         metavar="FILE",
@@ -54,11 +53,35 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--features", default="", metavar="WORDS", help="what the client or server from outside offers"
     )
-    group.addoption("--profile", choices=("quick", "deep"), default="quick", help="how far properties search")
+    group.addoption("--profile", choices=PROFILES, default="quick", help="how far properties search")
     group.addoption(
         "--only-cases", action="store_true", help="leave out the tests that judge no implementation"
     )
     group.addoption("--results", metavar="FOLDER", help="where results/<run>/ is made (default: results)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked for, word for word and unchecked.
+
+    Attributes:
+        protocols: whose suites are asked for.
+        implementations: the file of another catalogue, or ``None``.
+        on: where servers are judged beside this machine, or ``None``.
+        filtered: cases are chosen by other means as well.
+    """
+
+    protocols: Sequence[str]
+    names: Sequence[str] = ()
+    clauses: Sequence[str] = ()
+    cases: Sequence[str] = ()
+    cuts: Sequence[str] = ()
+    peers: str = "reference"
+    implementations: str | None = None
+    on: str | None = None
+    doors: Doors = field(default_factory=Doors)
+    profile: str = "quick"
+    filtered: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,59 +143,87 @@ def read_selection(config: pytest.Config) -> Selection:
     """Turn pytest's options into a selection.
 
     Raises:
-        LabError: an unknown name (with the nearest ones), or a mistake in a data file.
+        LabError: as ``select`` does.
     """
     root = config.rootpath
+    doors = Doors(
+        *(config.getoption(f"--{word}") for word in ("client", "client-command", "server", "features"))
+    )
+    return select(
+        root,
+        Request(
+            protocols=_asked(config, find_suites(root)),
+            names=config.getoption("--implementation"),
+            clauses=config.getoption("--clause"),
+            cases=config.getoption("--case"),
+            cuts=config.getoption("--cut"),
+            peers=config.getoption("--peers"),
+            implementations=config.getoption("--implementations"),
+            on=config.getoption("--on"),
+            doors=doors,
+            profile=config.getoption("--profile"),
+            filtered=bool(config.getoption("-k") or config.getoption("-m")),
+        ),
+    )
+
+
+def select(root: Path, request: Request) -> Selection:
+    """Check what was asked for against what there is.
+
+    Args:
+        root: the checkout.
+
+    Raises:
+        Misuse: an unknown name (with the nearest ones), or words that cannot be read.
+        LabError: a mistake in a data file.
+    """
+    words = (("profile", request.profile, PROFILES), ("kind of peers", request.peers, PEERS))
+    for kind, word, known_words in (*words, *(("cut", cut, DEFAULT_CUTS) for cut in request.cuts)):
+        if word not in known_words:
+            raise unknown(kind, word, list(known_words))
     suites = find_suites(root)
-    other: str | None = config.getoption("--implementations")
+    other = request.implementations
     catalogue = load_catalogue(Path(other) if other else root / "implementations" / "catalogue.toml")
     references = tuple(suite.reference for suite in suites.values() if suite.reference is not None)
-    peers: Peers = config.getoption("--peers")
-    visitors = _visitors(config, _asked(config, suites))
-    rows = visitors or catalogue
+    guests = visitors(request.doors, request.protocols)
+    rows = guests or catalogue
     for row in (*rows, *references):
         if row.protocol in suites:
             check_features(suites[row.protocol], row)
-    names: list[str] = config.getoption("--implementation")
     known = sorted({row.name for row in (*rows, *references)})
-    for name in names:
+    for name in request.names:
         if name not in known:
             raise unknown("implementation", name, known)
-    chosen = tuple(row for row in rows if not names or row.name in names)
+    chosen = tuple(row for row in rows if not request.names or row.name in request.names)
     lacking = [(row, program) for row in chosen if (program := row.missing_program()) is not None]
     chosen = tuple(row for row in chosen if row.missing_program() is None)
-    if peers == "reference" and not other:
+    if request.peers == "reference" and not other:
         # the reference server is judged beside every server, so that a disputed case shows
         judged = {row.protocol for row in chosen if row.role == "server"}
-        everything = not names and not visitors
+        everything = not request.names and not guests
         chosen += tuple(
-            row for row in references if everything or row.protocol in judged or row.name in names
+            row for row in references if everything or row.protocol in judged or row.name in request.names
         )
-    place: str = config.getoption("--on") or ""
+    place = request.on or ""
     unfit: tuple[str, ...] = ()
     if place:
         chosen, unfit = _also_at(place, root, suites, chosen)
-    clauses: list[str] = config.getoption("--clause")
-    _check_clauses(suites, [*clauses, *(name for row in rows for name in sorted(row.only_clauses))])
-    cases: list[str] = config.getoption("--case")
-    cuts: list[str] = config.getoption("--cut")
+    _check_clauses(suites, [*request.clauses, *(name for row in rows for name in sorted(row.only_clauses))])
     return Selection(
         root=root,
         suites=suites,
         rows=chosen,
-        clauses=frozenset(clauses),
-        cases=frozenset(cases),
+        clauses=frozenset(request.clauses),
+        cases=frozenset(request.cases),
         # elsewhere is slow, and a difference between places does not come from the cut
-        cuts=tuple(cuts) or (("whole",) if place else DEFAULT_CUTS),
-        peers=peers,
-        profile=config.getoption("--profile"),
+        cuts=tuple(request.cuts) or (("whole",) if place else DEFAULT_CUTS),
+        peers=next(kind for kind in PEERS if kind == request.peers),
+        profile=request.profile,
         left_out=(
             *(f"{row.name} ({row.role}): {program} is not installed" for row, program in lacking),
             *unfit,
         ),
-        narrowed=bool(
-            cases or cuts or clauses or other or place or config.getoption("-k") or config.getoption("-m")
-        ),
+        narrowed=bool(request.cases or request.cuts or request.clauses or other or place or request.filtered),
         asked_once=bool(other),
         place=place,
     )
@@ -221,34 +272,3 @@ def _asked(config: pytest.Config, suites: dict[str, Suite]) -> tuple[str, ...]:
         )
 
     return tuple(name for name, suite in suites.items() if covers(suite.directory.resolve()))
-
-
-def _visitors(config: pytest.Config, protocols: tuple[str, ...]) -> tuple[Implementation, ...]:
-    """The implementations named on the command line; they join the suite of every protocol that was asked for."""
-    declared: str = config.getoption("--features")
-    features = frozenset(declared.replace(",", " ").split())
-    offers = ("--features", declared) if declared else ()
-    base = Implementation(VISITOR, "", "client", "-", features)
-    found: list[Implementation] = []
-    if entry := config.getoption("--client"):
-        if entry.count(":") != 1:
-            message = f"--client {entry}: write it as module:Class"
-            raise LabError(message)
-        asked_by = ("--client", entry, *offers)
-        found.append(replace(base, name=entry.rpartition(":")[2], entry=entry, asked_by=asked_by))
-    if command := config.getoption("--client-command"):
-        argv = tuple(shlex.split(command))
-        if not argv:
-            message = "--client-command is empty"
-            raise LabError(message)
-        asked_by = ("--client-command", command, *offers)
-        found.append(replace(base, name=Path(argv[-1]).stem or VISITOR, command=argv, asked_by=asked_by))
-    if address := config.getoption("--server"):
-        try:
-            endpoint = Endpoint.parse(address)
-        except ValueError as error:
-            message = f"--server: {error}"
-            raise LabError(message) from error
-        asked_by = ("--server", address, *offers)
-        found.append(replace(base, name=address, role="server", endpoint=endpoint, asked_by=asked_by))
-    return tuple(replace(row, protocol=protocol) for row in found for protocol in protocols)

@@ -195,3 +195,37 @@ def test_mistaken_names_are_told_with_the_nearest(tmp_path: Path, words: list[st
     assert (exit_code, rows) == (2, []), printed
     assert hint in printed
     assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--client", "foo"], 2, "--client foo: write it as module:Class"),
+        (["--client", "no_such_module:Client"], 3, "No module named 'no_such_module'"),
+        (["--client", "json:Client"], 3, "has no attribute 'Client'"),
+        (["--client-command", "no-such-program --fast"], 3, "there is no program 'no-such-program'"),
+        (["--client-command", "'"], 2, "No closing quotation"),
+        (["--client-command", ""], 2, "--client-command is empty"),
+        (["--server", "here"], 2, "'here' is not HOST:PORT"),
+        (["--server", "127.0.0.1:1"], 3, "nothing takes a connection there (Connection refused)"),
+        (["--server", "127.0.0.1:1", "--features", "startls"], 2, "did you mean starttls"),
+        (["--clause", "no-such"], 2, "there is no clause called 'no-such'"),
+        (["--cut", "big"], 2, "there is no cut called 'big'; there are: lines, octets, whole"),
+        (["--profile", "deeper"], 2, "did you mean deep?"),
+        (["--implementation", "smtplb"], 2, "did you mean smtplib"),
+    ],
+    ids=lambda value: "-".join(value).strip("-") if isinstance(value, list) else "",
+)
+def test_what_cannot_be_judged_is_one_line_before_anything_starts(
+    tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    """A mistyped word, or a visitor that is not there, costs neither a server its start nor hundreds of verdicts."""
+    exit_code, rows, printed = run(tmp_path, *words, "--peers", "reference")
+
+    assert exit_code == code, printed
+    assert said in printed
+    assert not rows
+    assert "starting" not in printed
+    told, *rest = printed.splitlines()
+    assert told.startswith("erle: ")
+    assert all(line.startswith("  do: ") for line in rest), printed
