@@ -20,7 +20,7 @@ class Misuse(LabError):
 
 
 #: So many known names are told where none resembles the one that was given.
-NAMES_TOLD = 12
+NAMES_TOLD = 24
 
 
 class UnknownName(Misuse):

@@ -103,7 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = EXIT_USAGE if isinstance(error, Misuse) else EXIT_COULD_NOT_RUN
         return _complain(str(error), error.remedy, code)
     except typer.TyperException as error:
-        return _complain(error.format_message(), "erle --help", error.exit_code)
+        # not every such error knows the command it came from
+        command = getattr(getattr(error, "ctx", None), "command_path", "erle")
+        return _complain(error.format_message(), f"{command} --help", error.exit_code)
     except typer.Abort:
         return _complain("nothing was done", None, EXIT_COULD_NOT_RUN)
     except BrokenPipeError:
