@@ -6,6 +6,9 @@ libmemcached has in the binary protocol alone, is left out with that protocol.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pylibmc
 
 from implementations.memcached.outcome import (
@@ -74,7 +77,10 @@ class PylibmcClient:
 
     def _try(self, operation: Operation) -> Result:
         try:
-            return self._do(operation)
+            if not operation.get("noreply", False):
+                return self._do(operation)
+            with self._without_replies():
+                return self._do(operation)
         except _REFUSALS as error:
             return refused(f"{type(error).__name__}: {error}")
         except (
@@ -84,6 +90,17 @@ class PylibmcClient:
             OverflowError,
         ) as error:  # OverflowError: no place in a C number
             return failed(error)
+
+    @contextmanager
+    def _without_replies(self) -> Iterator[None]:
+        """Ask for no reply, by a setting of the whole client: libmemcached keeps its connections when it changes."""
+        if self._client is None:
+            raise ValueError("the client was not opened")
+        self._client.behaviors["_noreply"] = True
+        try:
+            yield
+        finally:
+            self._client.behaviors["_noreply"] = False
 
     def _do(self, operation: Operation) -> Result:  # noqa: C901, PLR0911, PLR0912 - a branch for each command
         client = self._client

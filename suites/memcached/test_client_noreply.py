@@ -38,17 +38,23 @@ AFTER: dict[Name, bytes | None] = {
     "decr": b"5 ",
     "touch": b"10",
 }
-ANY = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=needs(FEATURE[name]) if name in FEATURE else ()) for name in AFTER]
-)
+#: The clauses of the commands that do not store.
+FORM: dict[Name, str] = {
+    "delete": "memcached-deletion-request-form",
+    "incr": "memcached-increment-decrement-request-form",
+    "decr": "memcached-increment-decrement-request-form",
+    "touch": "memcached-touch-request-form",
+}
 
 
-@ANY
-@clause(
-    "memcached-storage-commands-noreply-not-awaited",
-    "memcached-storage-commands-request-form",
-    "memcached-deletion-request-form",
-)
+def marks(name: Name) -> list[pytest.MarkDecorator]:
+    """What a command needs of a client, and the clause of its form."""
+    form = clause(FORM.get(name, "memcached-storage-commands-request-form"))
+    return [form, needs(FEATURE[name])] if name in FEATURE else [form]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in AFTER])
+@clause("memcached-storage-commands-noreply-not-awaited")
 def test_noreply_is_sent_and_nothing_awaited(client: Client, name: Name) -> None:
     """The line ends with noreply, the command is carried out, and the commands that follow get their own answers."""
     key, other = new_key(), new_key()
