@@ -56,11 +56,13 @@ class AiomcacheClient:
         *,
         servers: list[Address],
         ca_file: str | None,
-        username: str | None,  # noqa: ARG002 - aiomcache has no authentication
-        password: str | None,  # noqa: ARG002 - as above
+        username: str | None,
+        password: str | None,  # noqa: ARG002 - goes with the user name
         timeout: float,
     ) -> Opened:
         """Make the client; aiomcache connects with its first command."""
+        if username is not None:
+            return {"outcome": "failed", "cause": "aiomcache has no authentication"}
         if len(servers) != 1:
             return {"outcome": "failed", "cause": "aiomcache speaks to one server"}
         arguments = {"ssl": ssl.create_default_context(cafile=ca_file)} if ca_file is not None else None

@@ -6,10 +6,11 @@ from typing import Literal, NotRequired, TypedDict
 
 
 class Address(TypedDict):
-    """Where a server listens."""
+    """Where a server listens, by TCP where nothing is said."""
 
     host: str
     port: int
+    transport: NotRequired[Literal["tcp", "udp"]]
 
 
 class Key(TypedDict):

@@ -52,7 +52,7 @@ class PylibmcClient:
         milliseconds = int(timeout * 1000)
         self._tokens = {}
         self._client = pylibmc.Client(
-            [f"{server['host']}:{server['port']}" for server in servers],
+            [_place(server) for server in servers],
             behaviors={
                 "cas": True,
                 "tcp_nodelay": True,
@@ -134,7 +134,7 @@ class PylibmcClient:
             case "touch":
                 return succeeded(client.touch(key, expire))
             case "flush_all":
-                return succeeded(client.flush_all())
+                return succeeded(client.flush_all(time=expire))
             case "stats":
                 [(_, stats)] = client.get_stats()
                 return {
@@ -143,6 +143,11 @@ class PylibmcClient:
                 }
             case _:
                 raise ValueError(f"pylibmc has no {name}")
+
+
+def _place(server: Address) -> str:
+    by = "udp:" if server.get("transport") == "udp" else ""
+    return f"{by}{server['host']}:{server['port']}"
 
 
 def _text(value: str | bytes) -> str:

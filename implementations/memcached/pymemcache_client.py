@@ -53,11 +53,13 @@ class PymemcacheClient:
         *,
         servers: list[Address],
         ca_file: str | None,
-        username: str | None,  # noqa: ARG002 - pymemcache has no authentication
-        password: str | None,  # noqa: ARG002 - as above
+        username: str | None,
+        password: str | None,  # noqa: ARG002 - goes with the user name
         timeout: float,
     ) -> Opened:
         """Make the client; pymemcache connects with its first command."""
+        if username is not None:
+            return {"outcome": "failed", "cause": "pymemcache has no authentication"}
         addresses = [(server["host"], server["port"]) for server in servers]
         context = ssl.create_default_context(cafile=ca_file) if ca_file is not None else None
         options = {

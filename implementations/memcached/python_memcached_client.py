@@ -32,11 +32,13 @@ class PythonMemcachedClient:
         *,
         servers: list[Address],
         ca_file: str | None,
-        username: str | None,  # noqa: ARG002 - python-memcached has no authentication
-        password: str | None,  # noqa: ARG002 - as above
+        username: str | None,
+        password: str | None,  # noqa: ARG002 - goes with the user name
         timeout: float,
     ) -> Opened:
         """Make the client; python-memcached connects with its first command."""
+        if username is not None:
+            return {"outcome": "failed", "cause": "python-memcached has no authentication"}
         if ca_file is not None:
             return {"outcome": "failed", "cause": "python-memcached has no TLS"}
         self._client = memcache.Client(

@@ -17,10 +17,11 @@ Name = Literal[
 
 
 class Address(TypedDict):
-    """Where a server listens."""
+    """Where a server listens; by UDP for clients that declare it, in one case or another, and by TCP where nothing is said."""
 
     host: str
     port: int
+    transport: NotRequired[Literal["tcp", "udp"]]
 
 
 class Key(TypedDict):

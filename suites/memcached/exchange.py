@@ -25,6 +25,7 @@ from lab.wire.tap import Tap
 from lab.wire.transcript import Transcript
 from suites.memcached.contract import Operation, Report, Result
 from suites.memcached.conversation import Command, Conversation
+from suites.memcached.frames import Inbox
 from suites.memcached.responder import Manners, Responder
 
 #: Seconds a client has for one call; its own network timeout is shorter.
@@ -212,6 +213,15 @@ class ClientBench:
         with self._opened(addresses, (), Exchange(), None, CLIENT_TIMEOUT, tls=False) as talk:
             return talk.run(*operations)
 
+    def by_datagrams(self, operations: Sequence[Operation]) -> tuple[list[Result], list[bytes]]:
+        """The client on a server that is reached by UDP and answers nothing; what it says, and the datagrams it has sent."""
+        self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
+        inbox = Inbox(self._evidence.add(Transcript("client", "script/udp")))
+        try:
+            return self.run_at([inbox.endpoint], operations), inbox.taken()
+        finally:
+            inbox.close()
+
     @contextmanager
     def _opened(
         self,
@@ -228,7 +238,12 @@ class ClientBench:
         # certificates are made for names
         arguments = {
             "servers": [
-                {"host": "localhost" if tls else address.host, "port": address.port} for address in addresses
+                {
+                    "host": "localhost" if tls else address.host,
+                    "port": address.port,
+                    "transport": address.transport,
+                }
+                for address in addresses
             ],
             "ca_file": str(self._ca_file) if tls else None,
             "username": login.username if login is not None else None,

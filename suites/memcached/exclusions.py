@@ -90,7 +90,8 @@ EXCLUSIONS: Final = (
     ),
     Exclusion(
         "http",
-        "A line that ends in HTTP/ closes the connection, and throws away the answers that are not sent yet.",
+        "A line of no command that ends in a word beginning with HTTP/ closes the connection, and throws away the answers that "
+        "are not sent yet.",
         b"version\r\nGET / HTTP/1.1\r\n",
     ),
     Exclusion(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import struct
 import zlib
 from typing import Final
 
@@ -16,9 +17,11 @@ from suites.memcached.contract import Address, Item, Key, Opened, Operation, Rep
 
 FEATURES: Final = (
     *("add-replace", "append", "cas", "arithmetic", "touch", "gat", "get-many", "flags", "flush", "stats"),
-    *("version", "noreply", "flush-delay", "tls", "authentication", "sharding"),
+    *("version", "noreply", "flush-delay", "tls", "authentication", "sharding", "udp"),
 )
 LINE_LIMIT: Final = 65536
+#: The frame header of UDP: request ID, sequence number, number of datagrams, reserved.
+HEADER: Final = struct.Struct("!HHHH")
 LARGEST: Final = (1 << 64) - 1
 _KEY: Final = re.compile(rb"[^\x00-\x20\x7f]{1,250}")
 _ERROR: Final = re.compile(rb"ERROR|(?:CLIENT|SERVER)_ERROR .*")
@@ -53,6 +56,8 @@ class Client:
         self._timeout = 0.0
         self._sock: socket.socket | None = None
         self._received = bytearray()
+        #: The ID of the latest request by UDP.
+        self._request = 0
         self.tokens: dict[bytes, int] = {}
 
     def open(
@@ -288,9 +293,29 @@ class Client:
         if self._sock is None:
             self._connect()
         if self._sock is not None:
-            self._sock.sendall(octets)
+            self._sock.sendall(self.framed(octets))
+
+    @property
+    def _by_udp(self) -> bool:
+        return self._server.get("transport") == "udp"
+
+    def framed(self, octets: bytes) -> bytes:
+        """A request as it is sent: by UDP in a datagram of its own, with an ID of its own."""
+        if not self._by_udp:
+            return octets
+        self._request = (self._request + 1) % 65536
+        return self.header(self._request) + octets
+
+    def header(self, request: int) -> bytes:
+        """What stands before a request: its ID, the first of one, and two octets of 0."""
+        return HEADER.pack(request, 0, 1, 0)
 
     def _connect(self) -> None:
+        if self._by_udp:
+            self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._sock.settimeout(self._timeout)
+            self._sock.connect((self._server["host"], self._server["port"]))
+            return
         self._sock = socket.create_connection((self._server["host"], self._server["port"]), self._timeout)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._context is not None:
@@ -332,7 +357,11 @@ class Client:
         octets = self._sock.recv(65536)
         if not octets:
             raise Failed("the server closed the connection")
-        self._received += octets
+        if not self._by_udp:
+            self._received += octets
+        elif octets[:2] == HEADER.pack(self._request, 0, 0, 0)[:2]:
+            # a late answer to another request is left out; on one machine datagrams come in their order
+            self._received += octets[HEADER.size :]
 
     def line(self) -> bytes:
         """The next line of the server, without its CRLF."""

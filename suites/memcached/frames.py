@@ -1,4 +1,4 @@
-"""Frames of the UDP protocol, as the raw driver sends and reads them (section UDP protocol).
+"""Frames of the UDP protocol, as the raw driver sends and reads them, and as clients send them (section UDP protocol).
 
 Knows the eight octets before each payload. Must not know what a payload says.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from lab.wire.endpoint import Endpoint
+from lab.wire.endpoint import Endpoint, endpoint_of
 from lab.wire.transcript import Transcript
 
 HEADER = struct.Struct("!HHHH")
@@ -25,6 +26,46 @@ class Frame:
     total: int
     reserved: int
     payload: bytes
+
+
+def taken_apart(datagram: bytes) -> Frame:
+    """The frame of a datagram.
+
+    Raises:
+        AssertionError: it has no whole header.
+    """
+    assert len(datagram) >= HEADER.size, f"a datagram without a whole header: {datagram!r}"
+    request, sequence, total, reserved = HEADER.unpack_from(datagram)
+    return Frame(request, sequence, total, reserved, datagram[HEADER.size :])
+
+
+class Inbox:
+    """A UDP socket that a client under test takes for a server; it answers nothing, and everything is recorded."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._transcript = transcript
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self._sock.bind(("127.0.0.1", 0))
+        self._sock.settimeout(0)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is."""
+        return replace(endpoint_of(self._sock), transport="udp")
+
+    def taken(self) -> list[bytes]:
+        """The datagrams that have come; what a process has sent to this machine is there when it has gone on."""
+        datagrams: list[bytes] = []
+        with suppress(BlockingIOError):
+            while True:
+                datagrams.append(self._sock.recv(DATAGRAM_LIMIT))
+                self._transcript.record("client", "data", datagrams[-1])
+        return datagrams
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
 
 
 class Datagrams:
@@ -58,9 +99,7 @@ class Datagrams:
         except TimeoutError as error:
             raise AssertionError("no datagram came in time") from error
         self.transcript.record("server", "data", datagram)
-        assert len(datagram) >= HEADER.size, f"a datagram without a whole header: {datagram!r}"
-        request, sequence, total, reserved = HEADER.unpack_from(datagram)
-        return Frame(request, sequence, total, reserved, datagram[HEADER.size :])
+        return taken_apart(datagram)
 
     def answer(self) -> list[Frame]:
         """All the datagrams of one answer, in their order of arrival."""

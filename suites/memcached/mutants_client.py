@@ -7,7 +7,7 @@ from typing import Final
 
 from lab.judge.mutant import Breeder
 from suites.memcached.contract import Operation, Result
-from suites.memcached.exemplar_client import Client, Failed, Found, Refused
+from suites.memcached.exemplar_client import HEADER, Client, Failed, Found, Refused
 
 breaks = Breeder("client")
 
@@ -240,3 +240,38 @@ class AllDownWithOne(Client):
         if result["outcome"] == "failed":
             self.failed = result
         return result
+
+
+# udp
+
+
+@breaks("memcached-udp-protocol-request-in-one-datagram")
+class FramesBeginAtOne(Client):
+    """A datagram says that it is the second of one."""
+
+    def header(self, request: int) -> bytes:
+        return HEADER.pack(request, 1, 1, 0)
+
+
+@breaks("memcached-udp-protocol-request-in-one-datagram")
+class CountsNoDatagrams(Client):
+    """A datagram says that there is none."""
+
+    def header(self, request: int) -> bytes:
+        return HEADER.pack(request, 0, 0, 0)
+
+
+@breaks("memcached-udp-protocol-requests-told-apart")
+class OneRequestId(Client):
+    """All requests have the same ID."""
+
+    def header(self, _request: int) -> bytes:
+        return super().header(1)
+
+
+@breaks("memcached-udp-protocol-too-long-is-told")
+class CutsLongRequests(Client):
+    """What has no room in a datagram is cut off."""
+
+    def framed(self, octets: bytes) -> bytes:
+        return super().framed(octets)[:60_000] if self._server.get("transport") == "udp" else octets

@@ -134,6 +134,10 @@ class Client:
         """Have a new client of the library do the operations on servers that stand there."""
         return self.bench.run_at(addresses, operations)
 
+    def run_by_udp(self, *operations: Operation) -> tuple[list[Result], list[bytes]]:
+        """Have the client do the operations by UDP, where nothing is answered; what it says of them, and the datagrams it has sent."""
+        return self.bench.by_datagrams(operations)
+
     def stored(self, key: bytes, *, at: Endpoint | None = None) -> bytes | None:
         """What the server holds, asked by the lab itself."""
         with connect(at or self.peer().endpoint(), timeout=5.0) as stream:
