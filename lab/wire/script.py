@@ -7,11 +7,12 @@ protocol: the dialogue is the suite's.
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
+from lab.wire.acceptor import Acceptor
 from lab.wire.endpoint import Endpoint, endpoint_of, listen
 from lab.wire.segmentation import Segmentation, whole
 from lab.wire.stream import RecordedStream, StreamError
@@ -50,19 +51,17 @@ class ScriptedPeer:
         self._dialogue = dialogue
         self._timeout = timeout
         self._segmentation = segmentation
-        self._listener = listen(host)
+        listener = listen(host)
         if window is not None:
             # connections take these over from the listener before their first octet
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, window)
-            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT)
-        self._threads: list[threading.Thread] = []
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, window)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT)
         self._faults: list[BaseException] = []
         self.departures: list[StreamError] = []
         self.transcripts: list[Transcript] = []
-        self.endpoint: Endpoint = endpoint_of(self._listener)
-        self._acceptor = threading.Thread(target=self._accept, name="script-accept", daemon=True)
-        self._acceptor.start()
+        self.endpoint: Endpoint = endpoint_of(listener)
+        self._acceptor = Acceptor(listener, self._welcome, name="script")
 
     def __enter__(self) -> Self:
         return self
@@ -72,22 +71,15 @@ class ScriptedPeer:
     ) -> None:
         self.close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, address = self._listener.accept()
-            except OSError:
-                return  # the listener was closed: the peer is done
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            transcript = Transcript(f"{address[0]}:{address[1]}", str(self.endpoint))
-            transcript.record("client", "open")
-            stream = RecordedStream(
-                sock, transcript, "server", timeout=self._timeout, segmentation=self._segmentation
-            )
-            self.transcripts.append(transcript)
-            thread = threading.Thread(target=self._run, args=(stream,), name="script-dialogue", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+    def _welcome(self, sock: socket.socket, client: Endpoint) -> Callable[[], None]:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transcript = Transcript(str(client), str(self.endpoint))
+        transcript.record("client", "open")
+        stream = RecordedStream(
+            sock, transcript, "server", timeout=self._timeout, segmentation=self._segmentation
+        )
+        self.transcripts.append(transcript)
+        return partial(self._run, stream)
 
     def _run(self, stream: RecordedStream) -> None:
         try:
@@ -101,12 +93,7 @@ class ScriptedPeer:
 
     def close(self) -> None:
         """Stop listening, wait for the dialogues to end, and raise what broke in one of them."""
-        if self._listener.fileno() >= 0:
-            # shutdown wakes the accepting thread; close alone would leave it in accept
-            self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
+        self._acceptor.stop(self._timeout)
         self._acceptor.join(self._timeout)
-        for thread in self._threads:
-            thread.join(self._timeout)
         if self._faults:
             raise self._faults[0]

@@ -7,10 +7,12 @@ protocol. One transcript a connection, in the order of their opening.
 from __future__ import annotations
 
 import socket
-import threading
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
+from lab.wire.acceptor import Acceptor
 from lab.wire.endpoint import Endpoint, endpoint_of, listen
 from lab.wire.faults import UNTOUCHED, Treatment
 from lab.wire.interception import Interception
@@ -44,15 +46,13 @@ class Tap:
         self.from_client = from_client
         self.from_server = from_server
         self._interception = interception
-        self._listener = listen(host)
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._threads: list[threading.Thread] = []
         self.transcripts: list[Transcript] = []
         #: Why the peer could not be reached, one entry for each connection that failed so.
         self.unreachable: list[str] = []
-        self.endpoint: Endpoint = endpoint_of(self._listener)
-        self._acceptor = threading.Thread(target=self._accept, name="tap-accept", daemon=True)
-        self._acceptor.start()
+        listener = listen(host)
+        self.endpoint: Endpoint = endpoint_of(listener)
+        self._acceptor = Acceptor(listener, self._welcome, name="tap")
 
     def __enter__(self) -> Self:
         return self
@@ -62,20 +62,11 @@ class Tap:
     ) -> None:
         self.close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, address = self._listener.accept()
-            except OSError:
-                return  # the listener was closed: the tap is done
-            transcript = Transcript(f"{address[0]}:{address[1]}", str(self.peer))
-            transcript.record("client", "open")
-            self.transcripts.append(transcript)
-            thread = threading.Thread(
-                target=self._relay, args=(client, transcript), name="tap-relay", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+    def _welcome(self, sock: socket.socket, client: Endpoint) -> Callable[[], None]:
+        transcript = Transcript(str(client), str(self.peer))
+        transcript.record("client", "open")
+        self.transcripts.append(transcript)
+        return partial(self._relay, sock, transcript)
 
     def _relay(self, client: socket.socket, transcript: Transcript) -> None:
         try:
@@ -97,13 +88,7 @@ class Tap:
 
     def close(self) -> None:
         """Stop listening, break what is still relayed, and wait for the relays to end."""
-        if self._listener.fileno() < 0:
-            return
-        # shutdown wakes the accepting thread; close alone would leave it in accept
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._acceptor.join(CONNECT_TIMEOUT)
+        self._acceptor.stop(CONNECT_TIMEOUT)
         self._wake_writer.close()
-        for thread in self._threads:
-            thread.join(CONNECT_TIMEOUT + 5.0)
+        self._acceptor.join(CONNECT_TIMEOUT + 5.0)
         self._wake_reader.close()
