@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from lab.judge.evidence import Evidence
-from lab.judge.subject import ClientSubject, Overran, ServerSubject
+from lab.judge.subject import ClientSubject, ServerSubject
 from lab.judge.verdict import Blocked
 from lab.wire.endpoint import Endpoint
 from lab.wire.faults import Treatment
@@ -18,6 +18,7 @@ from lab.wire.script import Dialogue, ScriptedPeer
 from lab.wire.segmentation import Segmentation
 from lab.wire.tap import Tap
 from lab.wire.transcript import Transcript
+from suites.asking import ask, kept, tapped
 from suites.lancelot.contract import Report
 
 #: The operations of the contract: a question when the answer to the one before is there, or all at once.
@@ -68,15 +69,9 @@ class Client:
         endpoint = self._peer.endpoint()
         if endpoint is None:
             raise Blocked(f"{self._peer.implementation.name} told no port")
-        tap = Tap(endpoint, from_server=Treatment(segmentation=self._cut))
-        try:
-            with tap:
-                report = self._call(way, tap.endpoint, CLIENT_TIMEOUT, CALL_DEADLINE)
-        finally:
-            asked = self._keep(tap.transcripts)
-        if tap.unreachable:
-            raise Blocked(f"the peer could not be reached: {tap.unreachable[0]}")
-        return Exchange(report, asked)
+        with tapped(Tap(endpoint, from_server=Treatment(segmentation=self._cut)), self._evidence) as tap:
+            report = self._call(way, tap.endpoint, CLIENT_TIMEOUT, CALL_DEADLINE)
+        return Exchange(report, _asked(tap.transcripts))
 
     def ask_script(self, way: Way, dialogue: Dialogue) -> Exchange:
         """Have the client ask a scripted server."""
@@ -88,26 +83,16 @@ class Client:
 
     def _with_script(self, way: Way, dialogue: Dialogue, timeout: float, deadline: float) -> Exchange:
         self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
-        peer = ScriptedPeer(dialogue, segmentation=self._cut)
-        try:
-            with peer:
-                report = self._call(way, peer.endpoint, timeout, deadline)
-        finally:
-            asked = self._keep(peer.transcripts)
-        return Exchange(report, asked)
-
-    def _keep(self, transcripts: Sequence[Transcript]) -> bytes:
-        """Keep the transcripts, also when the client hangs; what it asked over all connections."""
-        for transcript in transcripts:
-            self._evidence.add(transcript)
-        return b"".join(transcript.octets("client") for transcript in transcripts)
+        with kept(ScriptedPeer(dialogue, segmentation=self._cut), self._evidence) as peer:
+            report = self._call(way, peer.endpoint, timeout, deadline)
+        return Exchange(report, _asked(peer.transcripts))
 
     def _call(self, way: Way, endpoint: Endpoint, timeout: float, deadline: float) -> Report:
         arguments = {"host": endpoint.host, "port": endpoint.port, "timeout": timeout}
-        try:
-            answer = self._subject.call(way, arguments, deadline=deadline)
-        except Overran as error:
-            raise AssertionError(f"the client hangs: {error}") from error
-        assert answer["outcome"] != "escaped", f"an exception escaped from the client: {answer.get('cause')}"
         # the subject has checked the outcome; a client's further claims are read as what they are, claims
-        return cast("Report", answer)
+        return cast("Report", ask(self._subject, way, arguments, deadline))
+
+
+def _asked(transcripts: Sequence[Transcript]) -> bytes:
+    """What the client said over all connections."""
+    return b"".join(transcript.octets("client") for transcript in transcripts)

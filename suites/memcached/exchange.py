@@ -6,7 +6,7 @@ Knows how to ask a client for operations and how the tap stands between. Judges 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import cast
 
 from lab.judge.evidence import Evidence
 from lab.judge.host import decode
-from lab.judge.subject import ClientSubject, Overran
+from lab.judge.subject import ClientSubject
 from lab.judge.verdict import Blocked
 from lab.wire.endpoint import Endpoint
 from lab.wire.faults import Treatment
@@ -23,6 +23,7 @@ from lab.wire.script import ScriptedPeer
 from lab.wire.segmentation import Segmentation
 from lab.wire.tap import Tap
 from lab.wire.transcript import Transcript
+from suites.asking import ask
 from suites.memcached.contract import Operation, Report, Result
 from suites.memcached.conversation import Command, Conversation
 from suites.memcached.frames import Inbox
@@ -105,7 +106,8 @@ class Talk:
         Raises:
             AssertionError: it hangs, or an exception that it does not tell of escaped from it.
         """
-        answer = _call(self._subject, "run", {"operations": list(operations)})
+        # octets come as base64; the decoded answer is an object again
+        answer = decode(ask(self._subject, "run", {"operations": list(operations)}, CALL_DEADLINE))
         # the subject has checked the outcome; a client's further claims are read as what they are, claims
         results = cast("Report", answer)["results"]
         assert len(results) == len(operations), (
@@ -113,16 +115,6 @@ class Talk:
         )
         self.exchange.results += results
         return results
-
-
-def _call(subject: ClientSubject, operation: str, arguments: Mapping[str, object]) -> dict[str, object]:
-    try:
-        # octets come as base64; the decoded answer is an object again
-        answer = cast("dict[str, object]", decode(subject.call(operation, arguments, deadline=CALL_DEADLINE)))
-    except Overran as error:
-        raise AssertionError(f"the client hangs: {error}") from error
-    assert answer["outcome"] != "escaped", f"an exception escaped from the library: {answer.get('cause')}"
-    return answer
 
 
 class ClientBench:
@@ -250,7 +242,7 @@ class ClientBench:
             "password": login.password if login is not None else None,
             "timeout": timeout,
         }
-        answer = _call(self._subject, "open", arguments)
+        answer = ask(self._subject, "open", arguments, CALL_DEADLINE)
         if answer["outcome"] != "done":
             message = f"the client could not be opened: {answer.get('cause')}"
             raise AssertionError(message)
@@ -259,7 +251,7 @@ class ClientBench:
         finally:
             # a client that hangs has lost its process, and the case has its verdict already
             with suppress(AssertionError, Blocked):
-                _call(self._subject, "close", {})
+                ask(self._subject, "close", {}, CALL_DEADLINE)
 
     def _keep(self, exchange: Exchange, taps: Sequence[Tap]) -> None:
         """Called when the case has ended, also when the client hangs: that is when transcripts are wanted most."""

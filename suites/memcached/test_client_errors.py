@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import Answer, say_and_close
 from suites.memcached.contract import Name
 from suites.memcached.exchange import SHORT_TIMEOUT
 from suites.memcached.operations import FEATURE, get, put, sample
-from suites.memcached.responder import Answer, Manners, say_and_close
+from suites.memcached.responder import Manners
 from suites.memcached.subjects import Client, claims
 
 pytestmark = role("client")

@@ -8,20 +8,11 @@ import time
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import Answer, close, reset, say_and_be_silent, say_and_close, say_late, silence
 from suites.memcached.contract import Name
 from suites.memcached.exchange import SHORT_TIMEOUT
 from suites.memcached.operations import change, get, get_many, new_key, put, sample
-from suites.memcached.responder import (
-    Answer,
-    Manners,
-    close,
-    item,
-    reset,
-    say_and_be_silent,
-    say_and_close,
-    say_late,
-    silence,
-)
+from suites.memcached.responder import Manners, item
 from suites.memcached.subjects import Client, claims
 
 # the moment is the script's, or a container's; how a stream is cut has no part in it

@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import Answers, Pieces
 from suites.memcached.operations import change, delete, get, get_many, plain, put
-from suites.memcached.responder import Answers, Manners, Pieces
+from suites.memcached.responder import Manners
 from suites.memcached.subjects import Client, claims
 
 # the script itself cuts

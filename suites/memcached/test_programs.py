@@ -14,19 +14,12 @@ from lab.judge.programs import Programs, Ran
 from lab.judge.verdict import Blocked
 from lab.stack.project import Lab
 from lab.stack.service import Service
+from lab.wire.answers import Answer, reset, say_and_be_silent, say_and_close, silence
 from lab.wire.driver import connect
 from lab.wire.endpoint import Endpoint
 from lab.wire.script import ScriptedPeer
 from suites.memcached.hosts import SHARDS, Shard, held
-from suites.memcached.responder import (
-    Answer,
-    Manners,
-    Responder,
-    reset,
-    say_and_be_silent,
-    say_and_close,
-    silence,
-)
+from suites.memcached.responder import Manners, Responder
 from suites.memcached.session import Session
 
 run = Programs("implementations.memcached", deadline=60.0).run

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import cast
 
 from lab.judge.evidence import Evidence
-from lab.judge.subject import ClientSubject, Overran
-from lab.judge.verdict import Blocked
+from lab.judge.subject import ClientSubject
 from lab.wire.endpoint import Endpoint
 from lab.wire.faults import Treatment
 from lab.wire.interception import Interception
 from lab.wire.script import ScriptedPeer
 from lab.wire.segmentation import Segmentation
 from lab.wire.tap import Tap
+from suites.asking import ask, kept, tapped
 from suites.smtp.contract import Report, Security, Transaction
 from suites.smtp.conversation import Conversation
 from suites.smtp.mailhost import Account, Mailhost
@@ -157,17 +157,10 @@ class ClientBench:
             from_server=Treatment(segmentation=self._cut),
             interception=interception,
         )
-        try:
-            with tap:
-                report = self._call(
-                    _known_as(tap.endpoint, security), transactions, security, account, local_name
-                )
-        finally:
-            # also when the client hangs: that is when they are wanted most
-            for transcript in tap.transcripts:
-                self._evidence.add(transcript)
-        if tap.unreachable:
-            raise Blocked(f"the peer could not be reached: {tap.unreachable[0]}")
+        with tapped(tap, self._evidence):
+            report = self._call(
+                _known_as(tap.endpoint, security), transactions, security, account, local_name
+            )
         return Exchange(report, tuple(Conversation(transcript) for transcript in tap.transcripts))
 
     def send_to_script(
@@ -190,13 +183,10 @@ class ClientBench:
             timeout: seconds the client may wait for one thing.
         """
         self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
-        with ScriptedPeer(
-            Responder(manners), host=address, segmentation=self._cut, window=manners.window
-        ) as peer:
+        script = ScriptedPeer(Responder(manners), host=address, segmentation=self._cut, window=manners.window)
+        with kept(script, self._evidence) as peer:
             endpoint = Endpoint(host, peer.endpoint.port) if host else _known_as(peer.endpoint, security)
             report = self._call(endpoint, transactions, security, account, local_name, timeout)
-        for transcript in peer.transcripts:
-            self._evidence.add(transcript)
         return Exchange(report, tuple(Conversation(transcript) for transcript in peer.transcripts))
 
     def _call(
@@ -221,10 +211,5 @@ class ClientBench:
             "timeout": timeout,
             "transactions": transactions,
         }
-        try:
-            answer = self._subject.call("send", arguments, deadline=CALL_DEADLINE)
-        except Overran as error:
-            raise AssertionError(f"the client hangs: {error}") from error
-        assert answer["outcome"] != "escaped", f"an exception escaped from the library: {answer.get('cause')}"
         # the subject has checked the outcome; a client's further claims are read as what they are, claims
-        return cast("Report", answer)
+        return cast("Report", ask(self._subject, "send", arguments, CALL_DEADLINE))

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.judge.programs import Programs, Ran
+from lab.wire.answers import Answer, Answers
 from lab.wire.endpoint import Endpoint
 from lab.wire.script import ScriptedPeer
 from suites.smtp.conversation import Conversation
-from suites.smtp.responder import Answer, Answers, Manners, Responder
+from suites.smtp.responder import Manners, Responder
 
 #: Each program is told to give up much earlier than its deadline.
 SMTP = Programs("implementations.smtp")

@@ -8,22 +8,16 @@ everything; stores nothing but what came.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lab.wire.stream import Ended, RecordedStream
-
-Answer = bytes | Callable[[RecordedStream], None]
-#: What a reply table may hold for a verb: an answer for every time, or one for each time (the last one stays;
-#: ``None`` is the polite answer).
-Answers = Answer | Sequence[Answer | None]
+from lab.wire.answers import Answer, Answers, Held, Table, give
+from lab.wire.stream import RecordedStream
 
 EHLO_DEFAULT = ("PIPELINING", "SIZE 20971520", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 LINE_LIMIT = 65536
 #: A client that goes round in circles finds the connection closed after so many commands.
 COMMAND_LIMIT = 400
-#: Seconds that a silent host stays; far longer than cases tell clients to wait.
-SILENCE = 2.5
 #: What is said to commands that change nothing here.
 PLAIN_ANSWERS = {
     "HELO": b"250 script.lab.example\r\n",
@@ -34,8 +28,6 @@ PLAIN_ANSWERS = {
     "VRFY": b"252 2.0.0 will try\r\n",
     "QUIT": b"221 2.0.0 bye\r\n",
 }
-#: Ends a dialogue whose answer has closed the connection; no client is to blame for it.
-CLOSED_BY_SCRIPT = "the script closed the connection"
 
 
 @dataclass
@@ -77,7 +69,7 @@ class _Talk:
     def __init__(self, manners: Manners, stream: RecordedStream) -> None:
         self._manners = manners
         self._stream = stream
-        self._times: dict[str, int] = {}
+        self._answers = Table(manners.answers)
         self._over = False
 
     def run(self) -> None:
@@ -96,7 +88,7 @@ class _Talk:
         if verb == "BDAT":
             # a chunk follows its command without leave (RFC 3030, section 2)
             self._stream.receive_exactly(int(line.split()[1]))
-        special = self._special(verb)
+        special = self._answers.next(verb)
         if special is not None:
             self._give(special)
             if verb == "DATA" and _opens_data(special):
@@ -120,19 +112,8 @@ class _Talk:
                 self._give(PLAIN_ANSWERS.get(verb, b"502 5.5.1 not here\r\n"))
                 self._over = verb == "QUIT"
 
-    def _special(self, verb: str) -> Answer | None:
-        answers = self._manners.answers.get(verb)
-        if answers is None or isinstance(answers, bytes) or callable(answers):
-            return answers
-        time = self._times.get(verb, 0)
-        self._times[verb] = time + 1
-        return answers[min(time, len(answers) - 1)]
-
     def _give(self, answer: Answer) -> None:
-        if isinstance(answer, bytes):
-            self._stream.send(answer)
-        else:
-            answer(self._stream)
+        give(answer, self._stream)
 
     def _ehlo(self) -> bytes:
         extensions = list(self._manners.extensions)
@@ -149,7 +130,7 @@ class _Talk:
         taken = b""
         while not (taken == b".\r\n" or taken.endswith(b"\r\n.\r\n")):
             taken = taken[-5:] + self._stream.receive_until(b"\n", limit=64 * 1024 * 1024)
-        special = self._special("END")
+        special = self._answers.next("END")
         self._give(b"250 2.0.0 queued\r\n" if special is None else special)
 
     def _authenticate(self, line: bytes) -> None:
@@ -181,61 +162,3 @@ def ehlo_reply(extensions: Sequence[str], first: str = "script.lab.example") -> 
         f"250{'-' if number < len(lines) - 1 else ' '}{line}\r\n".encode()
         for number, line in enumerate(lines)
     )
-
-
-def close(stream: RecordedStream) -> None:
-    """An answer that says nothing and closes the connection."""
-    stream.close()
-    raise Ended(CLOSED_BY_SCRIPT)
-
-
-def reset(stream: RecordedStream) -> None:
-    """An answer that says nothing and resets the connection."""
-    stream.reset()
-    raise Ended(CLOSED_BY_SCRIPT)
-
-
-def silence(stream: RecordedStream) -> None:
-    """An answer that never comes: what the client says is read until it leaves, or ``SILENCE`` seconds are over."""
-    stream.receive_to_end(timeout=SILENCE)
-    raise Ended(CLOSED_BY_SCRIPT)
-
-
-def say_and_close(octets: bytes) -> Callable[[RecordedStream], None]:
-    """An answer that is said, after which the connection is closed."""
-
-    def answer(stream: RecordedStream) -> None:
-        stream.send(octets)
-        close(stream)
-
-    return answer
-
-
-class Held:
-    """An answer given in parts, each after a pause in which the client has nothing to say yet.
-
-    Args:
-        parts: the octets of the answer.
-        pause: seconds before each part.
-
-    Attributes:
-        octets: the whole answer.
-        early: what the client said in the pauses; it finds the connection closed then.
-        left: whether the client left in a pause.
-    """
-
-    def __init__(self, *parts: bytes, pause: float = 0.06) -> None:
-        self._parts = parts
-        self.octets = b"".join(parts)
-        self._pause = pause
-        self.early = b""
-        self.left = False
-
-    def __call__(self, stream: RecordedStream) -> None:
-        """Give the answer."""
-        for part in self._parts:
-            self.early += stream.receive_what_comes(self._pause)
-            self.left = stream.ended is not None
-            if self.early or self.left:
-                close(stream)
-            stream.send(part)

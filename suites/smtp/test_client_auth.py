@@ -8,9 +8,10 @@ import binascii
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import Answers, Held
 from suites.smtp.exchange import Exchange, transaction
 from suites.smtp.mailhost import Account
-from suites.smtp.responder import EHLO_DEFAULT, Answers, Held, Manners
+from suites.smtp.responder import EHLO_DEFAULT, Manners
 from suites.smtp.sasl import plain_responses
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 

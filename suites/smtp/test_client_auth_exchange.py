@@ -7,10 +7,11 @@ import base64
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import Answer
 from lab.wire.stream import RecordedStream
 from suites.smtp.exchange import Exchange
 from suites.smtp.mailhost import Account
-from suites.smtp.responder import EHLO_DEFAULT, Answer, Manners
+from suites.smtp.responder import EHLO_DEFAULT, Manners
 from suites.smtp.sasl import cram_response, plain_responses
 from suites.smtp.subjects import Client
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from lab.judge.marks import clause, cuts, role
+from lab.wire.answers import Answers, Held
 from suites.smtp.contract import Transaction
 from suites.smtp.conversation import Command
 from suites.smtp.exchange import Exchange, transaction
 from suites.smtp.message import eight_bit_message, message, stuff
-from suites.smtp.responder import EHLO_DEFAULT, Answers, Held, Manners, ehlo_reply
+from suites.smtp.responder import EHLO_DEFAULT, Manners, ehlo_reply
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")

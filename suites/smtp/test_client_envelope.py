@@ -9,11 +9,12 @@ from __future__ import annotations
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import Answers
 from lab.wire.stream import RecordedStream
 from suites.smtp.conversation import Conversation
 from suites.smtp.exchange import transaction
 from suites.smtp.message import stuff
-from suites.smtp.responder import Answers, Manners
+from suites.smtp.responder import Manners
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")

@@ -11,20 +11,11 @@ from dataclasses import dataclass
 import pytest
 
 from lab.judge.marks import clause, cuts, role
+from lab.wire.answers import Answer, Answers, Held, close, reset, say_and_close
 from lab.wire.stream import RecordedStream
 from suites.smtp.exchange import Exchange, transaction
 from suites.smtp.message import message, stuff
-from suites.smtp.responder import (
-    EHLO_DEFAULT,
-    Answer,
-    Answers,
-    Held,
-    Manners,
-    close,
-    ehlo_reply,
-    reset,
-    say_and_close,
-)
+from suites.smtp.responder import EHLO_DEFAULT, Manners, ehlo_reply
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")

@@ -7,11 +7,12 @@ import ssl
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import close
 from lab.wire.stream import Overdue, RecordedStream
 from suites.smtp.certificates import Certificates
 from suites.smtp.contract import Security
 from suites.smtp.exchange import Exchange
-from suites.smtp.responder import Manners, close
+from suites.smtp.responder import Manners
 from suites.smtp.subjects import Client
 from suites.smtp.tls_records import begins_handshake
 

@@ -10,9 +10,10 @@ import re
 import pytest
 
 from lab.judge.marks import clause, cuts, role
+from lab.wire.answers import Held
 from suites.smtp.exchange import Exchange, transaction
 from suites.smtp.message import eight_bit_message, message
-from suites.smtp.responder import EHLO_DEFAULT, Held, Manners
+from suites.smtp.responder import EHLO_DEFAULT, Manners
 from suites.smtp.subjects import Client
 
 pytestmark = role("client")

@@ -7,9 +7,10 @@ from functools import partial
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import Held
 from lab.wire.stream import RecordedStream
 from suites.smtp.exchange import Exchange, transaction
-from suites.smtp.responder import EHLO_DEFAULT, Held, Manners, ehlo_reply
+from suites.smtp.responder import EHLO_DEFAULT, Manners, ehlo_reply
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")

@@ -8,9 +8,10 @@ from __future__ import annotations
 import pytest
 
 from lab.judge.marks import clause, cuts, role
+from lab.wire.answers import Answers
 from suites.smtp.exchange import Exchange
 from suites.smtp.message import stuff
-from suites.smtp.responder import Answers, Manners, ehlo_reply
+from suites.smtp.responder import Manners, ehlo_reply
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")

@@ -9,10 +9,11 @@ from __future__ import annotations
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import Answers, Held, close, reset, say_and_close, silence
 from lab.wire.transcript import Transcript
 from suites.smtp.conversation import Conversation
 from suites.smtp.message import stuff
-from suites.smtp.responder import Answers, Held, Manners, close, ehlo_reply, reset, say_and_close, silence
+from suites.smtp.responder import Manners, ehlo_reply
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")

@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from lab.wire.answers import Held, close
 from lab.wire.stream import RecordedStream
 from suites.smtp.contract import Security
 from suites.smtp.conversation import Conversation
 from suites.smtp.mailhost import Account
-from suites.smtp.responder import EHLO_DEFAULT, Held, Manners, close, ehlo_reply
+from suites.smtp.responder import EHLO_DEFAULT, Manners, ehlo_reply
 from suites.smtp.subjects import Client
 from suites.smtp.tls_records import begins_handshake, outside_records
 
