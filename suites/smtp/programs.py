@@ -26,6 +26,7 @@ WITH_TLS = ("tls", "login")
 SENDER = "sender@lab.example"
 RECIPIENT = "recipient@lab.example"
 PASSWORD_VARIABLE = "SMTP_PASSWORD"
+USER = "user0"
 PASSWORD = "a-password-nobody-may-see"
 #: What scripted hosts offer; they add STARTTLS.
 OFFERED = ("PIPELINING", "SIZE 20971520", "8BITMIME", "SMTPUTF8", "AUTH PLAIN LOGIN")
@@ -48,19 +49,19 @@ def run(program: str, *words: str, password: str | None = None) -> Ran:
 
 @dataclass(frozen=True)
 class Aim:
-    """Where programs are sent, whom they trust there and with which password they log in."""
+    """Where programs are sent, whom they trust there, and as whom and with which password they log in."""
 
     endpoint: Endpoint
     ca_file: Path
     password_file: Path
-    user: str = "user0"
+    user: str
 
     @classmethod
-    def at(cls, port: int, ca_file: Path, folder: Path, *, password: str = PASSWORD) -> Aim:
+    def at(cls, port: int, ca_file: Path, folder: Path, *, user: str = USER, password: str = PASSWORD) -> Aim:
         """Aim at a port of this machine, by the name that certificates are made for; the password goes to a file."""
         path = folder / "password"
         path.write_text(f"{password}\n", encoding="utf-8")
-        return cls(Endpoint("localhost", port), ca_file, path)
+        return cls(Endpoint("localhost", port), ca_file, path, user)
 
     def words(
         self,

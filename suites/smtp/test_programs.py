@@ -47,7 +47,7 @@ def aim_at_host(host: Mailhost, lab: Lab, authority: Authority, tmp_path: Path) 
     def aim(program: str, *, password: str = host.account.password) -> Aim:
         ca_file = lab.state / "tls" / "ca.pem" if host.kind == "reference" else authority.certificate
         port = host.endpoint("submission" if program == "login" else "plain").port
-        return Aim.at(port, ca_file, tmp_path, password=password)
+        return Aim.at(port, ca_file, tmp_path, user=host.account.username, password=password)
 
     return aim
 

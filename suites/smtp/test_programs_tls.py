@@ -14,14 +14,13 @@ from lab.wire.answers import Answers, say_and_close, silence
 from lab.wire.stream import RecordedStream
 from suites.smtp.certificates import UNSOUND, Certificates
 from suites.smtp.exchange import GIVING
-from suites.smtp.programs import OFFERED, PASSWORD, SENDER, SMTP, WITH_TLS, Scripts, run, start
+from suites.smtp.programs import OFFERED, PASSWORD, SENDER, SMTP, USER, WITH_TLS, Scripts, run, start
 from suites.smtp.responder import Manners
 from suites.smtp.session import plain_response
 from suites.waiting import wait_until
 
 with_tls = pytest.mark.parametrize("program", WITH_TLS)
 
-USER = "user0"
 #: Every form in which the password could be seen.
 FORMS = (
     PASSWORD.encode(),
