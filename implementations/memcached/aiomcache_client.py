@@ -20,10 +20,13 @@ from implementations.memcached.outcome import (
     Report,
     Result,
     failed,
+    found,
     items,
+    number,
     refused,
     report,
     succeeded,
+    text,
 )
 
 
@@ -107,10 +110,10 @@ class AiomcacheClient:
             case "get":
                 return _found(await client.get(key))
             case "gets":
-                found, token = await client.gets(key)
+                value, token = await client.gets(key)
                 if token is not None:
                     self._tokens[key] = token
-                return _found(found)
+                return _found(value)
             case "get_many":
                 keys = [entry["key"] for entry in operation["keys"]]
                 values = await client.multi_get(*keys)
@@ -125,9 +128,9 @@ class AiomcacheClient:
             case "delete":
                 return succeeded(await client.delete(key))
             case "incr":
-                return {"outcome": "done", "number": await client.incr(key, operation["delta"])}
+                return number(await client.incr(key, operation["delta"]))
             case "decr":
-                return {"outcome": "done", "number": await client.decr(key, operation["delta"])}
+                return number(await client.decr(key, operation["delta"]))
             case "touch":
                 return succeeded(await client.touch(key, operation["expire"]))
             case "flush_all":
@@ -139,7 +142,7 @@ class AiomcacheClient:
                 stats = await client.stats()
                 return {
                     "outcome": "done",
-                    "stats": {key.decode(): (value or b"").decode() for key, value in stats.items()},
+                    "stats": {text(key): text(value or b"") for key, value in stats.items()},
                 }
             case _:
                 raise ValueError(f"aiomcache has no {name}")
@@ -150,12 +153,10 @@ def _value(operation: Operation) -> bytes | _Flagged:
     return _Flagged(value, operation["flags"]) if "flags" in operation else value
 
 
-def _octets(found: bytes | _Flagged) -> bytes:
-    return found.value if isinstance(found, _Flagged) else found
+def _octets(value: bytes | _Flagged) -> bytes:
+    return value.value if isinstance(value, _Flagged) else value
 
 
-def _found(found: bytes | _Flagged | None) -> Result:
-    if found is None:
-        return {"outcome": "done", "value": None}
-    flags = found.flags if isinstance(found, _Flagged) else 0
-    return {"outcome": "done", "value": _octets(found), "flags": flags}
+def _found(value: bytes | _Flagged | None) -> Result:
+    # flags of 0 are not handed out
+    return found(value.value, value.flags) if isinstance(value, _Flagged) else found(value, 0)

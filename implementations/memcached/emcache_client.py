@@ -16,10 +16,13 @@ from implementations.memcached.outcome import (
     Report,
     Result,
     failed,
+    found,
     items,
+    number,
     refused,
     report,
     succeeded,
+    text,
 )
 
 
@@ -91,10 +94,10 @@ class EmcacheClient:
             case "get":
                 return _found(await client.get(key, return_flags=True))
             case "gets":
-                found = await client.gets(key, return_flags=True)
-                if found is not None and found.cas is not None:
-                    self._tokens[key] = found.cas
-                return _found(found)
+                item = await client.gets(key, return_flags=True)
+                if item is not None and item.cas is not None:
+                    self._tokens[key] = item.cas
+                return _found(item)
             case "gat":
                 return _found(await client.gat(operation["expire"], key, return_flags=True))
             case "get_many":
@@ -113,18 +116,15 @@ class EmcacheClient:
             case "incr" | "decr":
                 change = client.increment if name == "incr" else client.decrement
                 try:
-                    return {
-                        "outcome": "done",
-                        "number": await change(key, operation["delta"], noreply=noreply),
-                    }
+                    return number(await change(key, operation["delta"], noreply=noreply))
                 except emcache.NotFoundCommandError:
-                    return {"outcome": "done", "number": None}
+                    return number(None)
             case "touch":
                 await client.touch(key, operation["expire"], noreply=noreply)
             case "flush_all":
                 await client.flush_all(self._addresses[0], operation.get("expire", 0), noreply=noreply)
             case "version":
-                return {"outcome": "done", "version": _text(await client.version(self._addresses[0]))}
+                return {"outcome": "done", "version": text(await client.version(self._addresses[0]))}
             case "stats":
                 return {"outcome": "done", "stats": await client.stats(self._addresses[0])}
             case _:
@@ -137,10 +137,4 @@ def _settings(operation: Operation) -> dict[str, int]:
 
 
 def _found(item: emcache.Item | None) -> Result:
-    if item is None:
-        return {"outcome": "done", "value": None}
-    return {"outcome": "done", "value": item.value, "flags": item.flags or 0}
-
-
-def _text(value: str | bytes | None) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return found(item.value, item.flags or 0) if item is not None else found(None)

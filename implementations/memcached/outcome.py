@@ -82,6 +82,23 @@ def failed(error: BaseException) -> Result:
     return {"outcome": "failed", "cause": f"{type(error).__name__}: {error}"}
 
 
+def found(value: bytes | None, flags: int | None = None) -> Result:
+    """Say what a retrieval of one key brought: ``None`` for a miss; flags where the library hands them out."""
+    if value is None or flags is None:
+        return {"outcome": "done", "value": value}
+    return {"outcome": "done", "value": value, "flags": flags}
+
+
+def number(value: int | None) -> Result:
+    """Say what arithmetic made; ``None`` where there was no item."""
+    return {"outcome": "done", "number": value}
+
+
+def text(value: object) -> str:
+    """What a library gives as octets or as text, as text."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
 def items(found: dict[bytes, bytes]) -> Result:
     """Say which of several keys were found."""
     return {"outcome": "done", "items": [{"key": key, "value": value} for key, value in found.items()]}

@@ -18,10 +18,13 @@ from implementations.memcached.outcome import (
     Report,
     Result,
     failed,
+    found,
     items,
+    number,
     refused,
     report,
     succeeded,
+    text,
 )
 
 #: What libmemcached makes of an error line.
@@ -110,12 +113,12 @@ class PylibmcClient:
         expire = operation.get("expire", 0)
         match name:
             case "get":
-                return {"outcome": "done", "value": client.get(key)}
+                return found(client.get(key))
             case "gets":
                 value, token = client.gets(key)
                 if token is not None:
                     self._tokens[key] = token
-                return {"outcome": "done", "value": value}
+                return found(value)
             case "get_many":
                 return items(client.get_multi([entry["key"] for entry in operation["keys"]]))
             case "set" | "add" | "replace":
@@ -128,19 +131,16 @@ class PylibmcClient:
                 return succeeded(client.delete(key))
             case "incr" | "decr":
                 try:
-                    return {"outcome": "done", "number": getattr(client, name)(key, operation["delta"])}
+                    return number(getattr(client, name)(key, operation["delta"]))
                 except pylibmc.NotFound:
-                    return {"outcome": "done", "number": None}
+                    return number(None)
             case "touch":
                 return succeeded(client.touch(key, expire))
             case "flush_all":
                 return succeeded(client.flush_all(time=expire))
             case "stats":
                 [(_, stats)] = client.get_stats()
-                return {
-                    "outcome": "done",
-                    "stats": {_text(key): _text(value) for key, value in stats.items()},
-                }
+                return {"outcome": "done", "stats": {text(key): text(value) for key, value in stats.items()}}
             case _:
                 raise ValueError(f"pylibmc has no {name}")
 
@@ -148,7 +148,3 @@ class PylibmcClient:
 def _place(server: Address) -> str:
     by = "udp:" if server.get("transport") == "udp" else ""
     return f"{by}{server['host']}:{server['port']}"
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -24,10 +24,13 @@ from implementations.memcached.outcome import (
     Report,
     Result,
     failed,
+    found,
     items,
+    number,
     refused,
     report,
     succeeded,
+    text,
 )
 
 
@@ -108,13 +111,13 @@ class PymemcacheClient:
             case "get":
                 return _found(client.get(key))
             case "gets":
-                found, token = client.gets(key)
+                pair, token = client.gets(key)
                 if token is not None:
                     self._tokens[key] = token
-                return _found(found)
+                return _found(pair)
             case "get_many":
-                found = client.get_many([entry["key"] for entry in operation["keys"]])
-                return items({key: value for key, (value, _) in found.items()})
+                pairs = client.get_many([entry["key"] for entry in operation["keys"]])
+                return items({key: value for key, (value, _) in pairs.items()})
             case "set" | "add" | "replace" | "append" | "prepend":
                 store: Callable[..., bool] = getattr(client, name)
                 return succeeded(store(key, operation["value"], noreply=noreply, **_settings(operation)))
@@ -127,7 +130,7 @@ class PymemcacheClient:
                 return succeeded(client.delete(key, noreply=noreply))
             case "incr" | "decr":
                 change: Callable[..., int | None] = getattr(client, name)
-                return {"outcome": "done", "number": change(key, operation["delta"], noreply=noreply)}
+                return number(change(key, operation["delta"], noreply=noreply))
             case "touch":
                 return succeeded(client.touch(key, operation["expire"], noreply=noreply))
             case "flush_all":
@@ -136,10 +139,7 @@ class PymemcacheClient:
                 return {"outcome": "done", "version": client.version().decode()}
             case "stats" if isinstance(client, Client):
                 stats = client.stats()
-                return {
-                    "outcome": "done",
-                    "stats": {key.decode(): _text(value) for key, value in stats.items()},
-                }
+                return {"outcome": "done", "stats": {text(key): text(value) for key, value in stats.items()}}
             case _:
                 raise ValueError(f"pymemcache has no {name}")
 
@@ -149,11 +149,5 @@ def _settings(operation: Operation) -> dict[str, int]:
     return settings | ({"flags": operation["flags"]} if "flags" in operation else {})
 
 
-def _found(found: tuple[bytes, int] | None) -> Result:
-    if found is None:
-        return {"outcome": "done", "value": None}
-    return {"outcome": "done", "value": found[0], "flags": found[1]}
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _found(pair: tuple[bytes, int] | None) -> Result:
+    return found(*pair) if pair is not None else found(None)

@@ -15,7 +15,9 @@ from implementations.memcached.outcome import (
     Report,
     Result,
     failed,
+    found,
     items,
+    number,
     report,
     succeeded,
 )
@@ -79,7 +81,7 @@ class PythonMemcachedClient:
         expire, noreply = operation.get("expire", 0), operation.get("noreply", False)
         match name:
             case "get" | "gets":
-                return {"outcome": "done", "value": getattr(client, name)(key)}
+                return found(getattr(client, name)(key))
             case "get_many":
                 return items(client.get_multi([entry["key"] for entry in operation["keys"]]))
             case "set" | "add" | "replace" | "append" | "prepend" | "cas":
@@ -87,8 +89,7 @@ class PythonMemcachedClient:
             case "delete":
                 return succeeded(client.delete(key, noreply=noreply))
             case "incr" | "decr":
-                number = getattr(client, name)(key, operation["delta"], noreply=noreply)
-                return {"outcome": "done", "number": number}
+                return number(getattr(client, name)(key, operation["delta"], noreply=noreply))
             case "touch":
                 return succeeded(client.touch(key, expire, noreply=noreply))
             case "flush_all":
