@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.bench.targets import TargetName
+from lab.cli.hints import to_type
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -214,9 +215,9 @@ class _Front:
             if not campaign.series or benchmarks is None:
                 raise LabError(f"{plan.protocol}: nothing was measured", "./erle run, to see why not")
             good = _show(benchmarks, plan.protocol, self.target) and good
+        pages = to_type(f"./erle bench --report {directory.name}", self.results, ROOT)
         print(
-            f"\nResults: {os.path.relpath(directory / 'benchmarks.json', ROOT)} "
-            f"(./erle bench --report {directory.name} makes pages of them)"
+            f"\nResults: {os.path.relpath(directory / 'benchmarks.json', ROOT)} ({pages} makes pages of them)"
         )
         return 0 if good else 1
 

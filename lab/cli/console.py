@@ -99,8 +99,14 @@ class Progress:
         )
 
 
-def show_run(console: Console, directory: Path, rows: Sequence[Row], suites: Sequence[Suite]) -> None:
-    """Print the matrix of each protocol, then what is known, and last, where it stays on the screen, what to look at."""
+def show_run(
+    console: Console, directory: Path, rows: Sequence[Row], suites: Sequence[Suite], *, report: str
+) -> None:
+    """Print the matrix of each protocol, then what is known, and last, where it stays on the screen, what to look at.
+
+    Args:
+        report: the command that makes a report of this run.
+    """
     ledgers = {suite.protocol: suite.ledger.by_id() for suite in suites}
     for suite in suites:
         mine = [row for row in rows if row["protocol"] == suite.protocol]
@@ -115,8 +121,9 @@ def show_run(console: Console, directory: Path, rows: Sequence[Row], suites: Seq
                 for table in matrix_tables(console, role, matrix):
                     console.print(table)
     console.print(_legend(), style="dim")
-    _show_known(console, rows)
-    _show_findings(console, directory, [row for row in rows if not row["expected"]], ledgers)
+    _show_known(console, rows, report)
+    findings = [row for row in rows if not row["expected"]]
+    _show_findings(console, directory, findings, ledgers, report)
 
 
 def matrix_tables(console: Console, role: str, matrix: Matrix) -> Iterator[Table]:
@@ -161,7 +168,11 @@ def _cell(cell: Cell | None) -> Text:
 
 
 def _show_findings(
-    console: Console, directory: Path, findings: Sequence[Row], ledgers: Mapping[str, Mapping[str, Clause]]
+    console: Console,
+    directory: Path,
+    findings: Sequence[Row],
+    ledgers: Mapping[str, Mapping[str, Clause]],
+    report: str,
 ) -> None:
     """Print each unexpected verdict once: the same case under other cuts is only counted."""
     grouped: dict[tuple[str, str, str], list[Row]] = {}
@@ -170,7 +181,8 @@ def _show_findings(
     for same in list(grouped.values())[:SHOWN]:
         _show_finding(console, directory, same, ledgers[same[0]["protocol"]])
     if len(grouped) > SHOWN:
-        console.print(f"\n… and {len(grouped) - SHOWN} more to look at; `./erle report` shows all of them.")
+        said = f"\n… and {len(grouped) - SHOWN} more to look at; `{report}` shows all of them."
+        console.print(said, markup=False, soft_wrap=True)
 
 
 def _show_finding(
@@ -220,7 +232,7 @@ def excerpt(path: Path, lines: int = EXCERPT_LINES) -> list[str]:
     return shown
 
 
-def _show_known(console: Console, rows: Sequence[Row]) -> None:
+def _show_known(console: Console, rows: Sequence[Row], report: str) -> None:
     """Print the known failures that are met: a few with their reasons, many as a count for each implementation."""
     known: dict[str, tuple[str, str]] = {}
     for row in rows:
@@ -235,5 +247,6 @@ def _show_known(console: Console, rows: Sequence[Row]) -> None:
             console.print(f"  {escape(implementation)} {escape(name)}: {escape(reason)}", highlight=False)
         return
     counts = Counter(implementation for implementation, _ in known.values())
-    words = ", ".join(f"{escape(name)} {count}" for name, count in sorted(counts.items()))
-    console.print(f"\n{len(known)} known failures ({words}): `./erle report` lists them with their reasons.")
+    words = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    said = f"\n{len(known)} known failures ({words}): `{report}` lists them with their reasons."
+    console.print(said, markup=False, soft_wrap=True)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lab.cli import workers
+from lab.cli.hints import to_type
 from lab.errors import LabError
 
 if TYPE_CHECKING:
@@ -263,8 +264,9 @@ class _Front:
         if self.recorder is None or not self.recorder.rows:
             return self._nothing_ran(code)
         rows = self.recorder.rows
-        show_run(self._console, self.recorder.directory, rows, self._suites)
-        self._closing_lines()
+        report = to_type("./erle report", self.recorder.directory.parent, ROOT)
+        show_run(self._console, self.recorder.directory, rows, self._suites, report=report)
+        self._closing_lines(report)
         return code
 
     def _nothing_ran(self, code: int) -> int:
@@ -275,7 +277,7 @@ class _Front:
             return 2
         raise LabError("no verdict was reached; run pytest on the suite by hand to see why")
 
-    def _closing_lines(self) -> None:
+    def _closing_lines(self, report: str) -> None:
         recorder = self.recorder
         if recorder is None:
             return
@@ -315,7 +317,8 @@ class _Front:
         shown = os.path.relpath(recorder.directory, ROOT)
         self._console.print(
             f"\n{len(recorder.rows)} verdicts, {unexpected} to look at. Results: {shown} "
-            "(./erle report makes a page of them)",
+            f"({report} makes a page of them)",
+            markup=False,
             soft_wrap=True,
         )
 

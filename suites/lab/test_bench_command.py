@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -101,6 +103,21 @@ def test_a_server_that_answers_wrongly_is_told(root: Path, capsys: pytest.Captur
     )
     assert children() == set()
     assert root.exists()
+
+
+def test_the_last_line_makes_the_pages(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a run whose results are kept in a folder of its own."""
+    folder = root / "my results"
+    main(["bench", "smtp", "--servers", "one", *QUICKLY, "--results", str(folder)])
+    hint = re.search(r"\(\./erle (.*) makes pages of them\)", capsys.readouterr().out)
+    assert hint
+
+    monkeypatch.chdir(root)
+    assert main(shlex.split(hint[1])) == 0
+
+    assert len([*folder.glob("*/**/index.html")]) == 1
 
 
 def test_a_run_can_be_measured_in_pieces(root: Path) -> None:

@@ -15,6 +15,8 @@ from lab.cli.console import SHOWN, show_run
 from lab.judge.rows import Row
 from lab.judge.suite import Suite, load_suite
 
+REPORT = f"./erle report --results /{'long/' * 30}[folder]"
+
 
 @pytest.fixture
 def suites(tmp_path: Path) -> list[Suite]:
@@ -60,7 +62,7 @@ def row(protocol: str, case: str, verdict: str, *, known: str | None = None, exp
 def screen(folder: Path, rows: list[Row], suites: list[Suite]) -> str:
     """What stands on a terminal of 80 columns."""
     written = io.StringIO()
-    show_run(Console(file=written, width=80, highlight=False), folder, rows, suites)
+    show_run(Console(file=written, width=80, highlight=False), folder, rows, suites, report=REPORT)
     return written.getvalue()
 
 
@@ -100,7 +102,7 @@ def test_many_known_failures_are_counted(suites: list[Suite], tmp_path: Path) ->
         suites,
     )
 
-    assert f"{SHOWN + 1} known failures (tiny {SHOWN + 1}): `./erle report`" in shown
+    assert f"{SHOWN + 1} known failures (tiny {SHOWN + 1}): `{REPORT}`" in shown
     assert "why of" not in shown
 
 
@@ -113,4 +115,4 @@ def test_findings_of_all_protocols_share_the_screen(suites: list[Suite], tmp_pat
 
     assert shown.count("  MUST ") == SHOWN
     assert "chat.client.c0 (stream cut: whole, octets)" in shown
-    assert shown.rstrip().endswith(f"… and {SHOWN} more to look at; `./erle report` shows all of them.")
+    assert shown.rstrip().endswith(f"… and {SHOWN} more to look at; `{REPORT}` shows all of them.")
