@@ -9,7 +9,6 @@ come from bench.toml. Whether a server is right is for the other tests; `./erle 
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,17 +17,13 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from lab.bench import meters
-from lab.bench.build import build
 from lab.bench.generator import Generator, Request
 from lab.bench.plan import BenchServer, load_plan
-from lab.bench.running import RunningServer, pinned
+from lab.bench.running import pinned
+from suites.measuring import CORE, ROOT, ROUNDS, measure_requests
 
 pytestmark = pytest.mark.benchmark_lab
-ROOT = Path(__file__).parents[2]
 PLAN = load_plan(Path(__file__).parent)
-CORE = max(os.sched_getaffinity(0))
-ROUNDS = 10
 CONNECTIONS = 10
 QUESTIONS = 5000
 SEGMENTS = 20_000
@@ -57,24 +52,7 @@ def test_requests(
     benchmark: BenchmarkFixture, generator: Generator, tmp_path: Path, server: BenchServer
 ) -> None:
     """5000 requests over ten connections, server and load on one core; `cpu` is the server's, in µs a request."""
-    if missing := server.missing():
-        pytest.skip(f"{missing} is not installed")
-    binary = str(build(server.source, tmp_path)) if server.source else None
-    with RunningServer(server.name, server.argv("127.0.0.1", 0, binary=binary), CORE, ROOT) as running:
-        address = running.address
-        before = 0.0
-
-        def ask() -> None:
-            assert generator.run(address, Request(CONNECTIONS, QUESTIONS)).answered == QUESTIONS
-
-        def begin() -> None:
-            nonlocal before
-            before = before or meters.cpu_seconds(running.pid)
-
-        ask()
-        benchmark.pedantic(ask, setup=begin, rounds=ROUNDS)  # type: ignore[no-untyped-call]  # the library annotates only some methods
-        used = meters.cpu_seconds(running.pid) - before
-    benchmark.extra_info["cpu"] = round(used / (ROUNDS * QUESTIONS) * 1e6, 2)
+    measure_requests(benchmark, generator, server, Request(CONNECTIONS, QUESTIONS), tmp_path)
 
 
 @pytest.mark.benchmark(group="protocol")

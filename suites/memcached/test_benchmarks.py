@@ -8,25 +8,20 @@ measures servers beside memcached, and clients.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from lab.bench import meters
 from lab.bench.generator import Generator, Request
 from lab.bench.plan import BenchServer, load_plan
-from lab.bench.running import RunningServer
+from suites.measuring import CORE, measure_requests
 from suites.memcached.exemplar_meta import Session
 from suites.memcached.exemplar_store import Store
 
 pytestmark = pytest.mark.benchmark_lab
-ROOT = Path(__file__).parents[2]
 PLAN = load_plan(Path(__file__).parent)
-CORE = max(os.sched_getaffinity(0))
-ROUNDS = 10
 CONNECTIONS = 10
 #: Whole segments for each connection.
 QUESTIONS = 5120
@@ -41,23 +36,12 @@ def _generator() -> Iterator[Generator]:
 @pytest.mark.benchmark(group="requests")
 @pytest.mark.parametrize("depth", [1, 32])
 @pytest.mark.parametrize("server", PLAN.servers, ids=lambda server: str(server.name))
-def test_requests(benchmark: BenchmarkFixture, generator: Generator, server: BenchServer, depth: int) -> None:
+def test_requests(
+    benchmark: BenchmarkFixture, generator: Generator, tmp_path: Path, server: BenchServer, depth: int
+) -> None:
     """5120 requests over ten connections, server and load on one core; `cpu` is the server's, in µs a request."""
-    with RunningServer(server.name, server.argv("127.0.0.1", 0), CORE, ROOT) as running:
-        address = running.address
-        before = 0.0
-
-        def ask() -> None:
-            assert generator.run(address, Request(CONNECTIONS, QUESTIONS, depth=depth)).answered == QUESTIONS
-
-        def begin() -> None:
-            nonlocal before
-            before = before or meters.cpu_seconds(running.pid)
-
-        ask()
-        benchmark.pedantic(ask, setup=begin, rounds=ROUNDS)  # type: ignore[no-untyped-call]  # the library annotates only some methods
-        used = meters.cpu_seconds(running.pid) - before
-    benchmark.extra_info["cpu"] = round(used / (ROUNDS * QUESTIONS) * 1e6, 2)
+    request = Request(CONNECTIONS, QUESTIONS, depth=depth)
+    measure_requests(benchmark, generator, server, request, tmp_path)
 
 
 @pytest.mark.benchmark(group="model")
