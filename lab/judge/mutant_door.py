@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from lab.judge import host
 from lab.judge.catalogue import Implementation
-from lab.judge.mutant import Mutant, Role
+from lab.judge.mutant import Breeder, Mutant, Role
+
+Whole = TypeVar("Whole")
 
 #: The name under which the exemplar itself is asked for, in either role.
 EXEMPLAR = "exemplar"
@@ -40,11 +43,17 @@ class Door:
 
     Attributes:
         protocol: the folder under ``suites`` whose module ``mutants`` this door stands in.
+        breeders: what gathered the mutants, of either role.
     """
 
     protocol: str
     exemplars: Sequence[Exemplar]
-    mutants: Sequence[Mutant]
+    breeders: Sequence[Breeder]
+
+    @property
+    def mutants(self) -> list[Mutant]:
+        """All mutants, in the order of their breeders."""
+        return [mutant for breeder in self.breeders for mutant in breeder.mutants]
 
     def row(self, role: Role, name: str) -> Implementation:
         """An exemplar, or one of the mutants, as an implementation to be judged."""
@@ -83,6 +92,24 @@ class Door:
         roles = " | ".join(f"{exemplar.role} NAME" for exemplar in self.exemplars)
         sys.stderr.write(f"usage: python -m suites.{self.protocol}.mutants list | {roles}\n")
         return 2
+
+
+def mutated(whole: type[Whole], made: type, parts: Mapping[str, type]) -> type[Whole]:
+    """The exemplar with a mutant in its place: a whole one as it is, a part put into a class of its own.
+
+    Args:
+        parts: attribute of the exemplar → the class of the part that it names.
+
+    Raises:
+        TypeError: the mutant is neither whole nor one of the parts.
+    """
+    if issubclass(made, whole):
+        return made
+    for name, part in parts.items():
+        if issubclass(made, part):
+            return type("Mutant", (whole,), {name: made})
+    message = f"{made.__name__} is no {whole.__name__} and no part of one"
+    raise TypeError(message)
 
 
 def run_hosted(made: type) -> None:

@@ -10,7 +10,7 @@ import json
 import pytest
 
 from lab.judge.mutant import Breeder
-from lab.judge.mutant_door import EXEMPLAR, Door, Exemplar
+from lab.judge.mutant_door import EXEMPLAR, Door, Exemplar, mutated
 
 server_breaks = Breeder("server")
 client_breaks = Breeder("client")
@@ -47,7 +47,7 @@ DOOR = Door(
         Exemplar("server", ("b", "a"), Right, served),
         Exemplar("client", (), Right, asked),
     ),
-    (*server_breaks.mutants, *client_breaks.mutants),
+    (server_breaks, client_breaks),
 )
 
 
@@ -101,3 +101,32 @@ def test_a_row_is_an_implementation_to_be_judged() -> None:
     assert (row.name, row.protocol, row.role) == ("rude", "toy", "server")
     assert row.features == {"a", "b"}
     assert row.command == ("python", "-m", "suites.toy.mutants", "server", "rude")
+
+
+class Engine:
+    """A part."""
+
+
+class Car:
+    """A whole, with a part."""
+
+    engine_class: type[Engine] = Engine
+
+
+class Stalls(Engine):
+    """A part that is broken."""
+
+
+class Rolls(Car):
+    """A whole one that is broken."""
+
+
+def test_a_mutant_stands_where_its_exemplar_would() -> None:
+    """A whole one as it is; a part in a whole of its own, so that the exemplar stays right."""
+    parts = {"engine_class": Engine}
+
+    assert mutated(Car, Rolls, parts) is Rolls
+    assert mutated(Car, Stalls, parts).engine_class is Stalls
+    assert Car.engine_class is Engine
+    with pytest.raises(TypeError, match="Rude is no Car and no part of one"):
+        mutated(Car, Rude, parts)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from lab.judge.mutant import Mutant
-from lab.judge.mutant_door import Door, Exemplar, run_hosted
+from lab.judge.mutant_door import Door, Exemplar, mutated, run_hosted
 from suites.lancelot import (
     exemplar_client,
     exemplar_edge,
@@ -19,26 +18,12 @@ from suites.lancelot import (
 )
 from suites.lancelot.exemplar import Conversation
 
-MUTANTS: tuple[Mutant, ...] = (
-    *mutants_server_conversation.breaks.mutants,
-    *mutants_server_edge.breaks.mutants,
-    *mutants_client.breaks.mutants,
-)
-
-
-def server_of(made: type) -> type[exemplar_edge.Server]:
-    """The server with the mutated part in its place."""
-    if issubclass(made, exemplar_edge.Server):
-        return made
-    worker: type = made
-    if issubclass(made, Conversation):
-        worker = type("MutantWorker", (exemplar_edge.Worker,), {"conversation_class": made})
-    return type("Mutant", (exemplar_edge.Server,), {"worker_class": worker})
-
 
 def serve(made: type) -> int:
     """Be a server; the exit status."""
-    return server_of(made)().serve()
+    if issubclass(made, Conversation):
+        made = mutated(exemplar_edge.Worker, made, {"conversation_class": Conversation})
+    return mutated(exemplar_edge.Server, made, {"worker_class": exemplar_edge.Worker})().serve()
 
 
 DOOR = Door(
@@ -47,7 +32,11 @@ DOOR = Door(
         Exemplar("server", exemplar_edge.FEATURES, exemplar_edge.Server, serve),
         Exemplar("client", exemplar_client.FEATURES, exemplar_client.Client, run_hosted),
     ),
-    MUTANTS,
+    (
+        mutants_server_conversation.breaks,
+        mutants_server_edge.breaks,
+        mutants_client.breaks,
+    ),
 )
 
 

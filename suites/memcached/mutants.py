@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from lab.judge.mutant import Mutant
-from lab.judge.mutant_door import Door, Exemplar, run_hosted
+from lab.judge.mutant_door import Door, Exemplar, mutated, run_hosted
 from suites.memcached import (
     exemplar_client,
     exemplar_edge,
@@ -20,31 +19,14 @@ from suites.memcached import (
     mutants_server_text,
 )
 from suites.memcached.exemplar_auth import Guard
+from suites.memcached.exemplar_meta import Session
 from suites.memcached.exemplar_store import Store
-
-MUTANTS: tuple[Mutant, ...] = (
-    *mutants_server_storage.breaks.mutants,
-    *mutants_server_text.breaks.mutants,
-    *mutants_server_meta.breaks.mutants,
-    *mutants_server_auth.breaks.mutants,
-    *mutants_client.breaks.mutants,
-)
-
-
-def server_of(made: type) -> type[exemplar_edge.Edge]:
-    """The server with the mutated part in its place."""
-    if issubclass(made, exemplar_edge.Edge):
-        return made
-    part = next(
-        (name for kind, name in ((Store, "store_class"), (Guard, "guard_class")) if issubclass(made, kind)),
-        "session_class",
-    )
-    return type("Mutant", (exemplar_edge.Edge,), {part: made})
 
 
 def serve(made: type) -> None:
     """Be a server."""
-    exemplar_edge.serve(server_of(made))
+    parts = {"store_class": Store, "guard_class": Guard, "session_class": Session}
+    exemplar_edge.serve(mutated(exemplar_edge.Edge, made, parts))
 
 
 DOOR = Door(
@@ -53,7 +35,13 @@ DOOR = Door(
         Exemplar("server", exemplar_edge.FEATURES, exemplar_edge.Edge, serve),
         Exemplar("client", exemplar_client.FEATURES, exemplar_client.Client, run_hosted),
     ),
-    MUTANTS,
+    (
+        mutants_server_storage.breaks,
+        mutants_server_text.breaks,
+        mutants_server_meta.breaks,
+        mutants_server_auth.breaks,
+        mutants_client.breaks,
+    ),
 )
 
 

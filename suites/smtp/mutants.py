@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from lab.judge.mutant import Mutant
-from lab.judge.mutant_door import Door, Exemplar
+from lab.judge.mutant_door import Door, Exemplar, mutated
 from suites.smtp import (
     exemplar_client,
     exemplar_client_edge,
@@ -33,49 +32,16 @@ from suites.smtp import (
     mutants_server_trace,
 )
 
-MUTANTS: tuple[Mutant, ...] = (
-    *mutants_server_session.breaks.mutants,
-    *mutants_server_state.breaks.mutants,
-    *mutants_server_mail.breaks.mutants,
-    *mutants_server_envelope.breaks.mutants,
-    *mutants_server_trace.breaks.mutants,
-    *mutants_server_tls.breaks.mutants,
-    *mutants_server_auth.breaks.mutants,
-    *mutants_server_extensions.breaks.mutants,
-    *mutants_server_chunking.breaks.mutants,
-    *mutants_server_submission.breaks.mutants,
-    *mutants_client_session.breaks.mutants,
-    *mutants_client_replies.breaks.mutants,
-    *mutants_client_mail.breaks.mutants,
-    *mutants_client_extensions.breaks.mutants,
-    *mutants_client_tls.breaks.mutants,
-    *mutants_client_auth.breaks.mutants,
-)
-
-
-def server_of(made: type) -> type[exemplar_edge.Edge]:
-    """The server with the mutated part in its place."""
-    if issubclass(made, exemplar_edge.Edge):
-        return made
-    return type("Mutant", (exemplar_edge.Edge,), {"session_class": made})
-
-
-def client_of(made: type) -> type[exemplar_client_edge.Exemplar]:
-    """The client with the mutated part in its place."""
-    if issubclass(made, exemplar_client_edge.Exemplar):
-        return made
-    part = "channel_class" if issubclass(made, exemplar_client_edge.SocketChannel) else "client_class"
-    return type("Mutant", (exemplar_client_edge.Exemplar,), {part: made})
-
 
 def serve(made: type) -> None:
     """Be a server."""
-    exemplar_edge.serve(server_of(made))
+    exemplar_edge.serve(mutated(exemplar_edge.Edge, made, {"session_class": exemplar_server.Session}))
 
 
 def serve_client(made: type) -> None:
     """Be a client's process."""
-    exemplar_client_edge.serve(client_of(made))
+    parts = {"client_class": exemplar_client.Client, "channel_class": exemplar_client_edge.SocketChannel}
+    exemplar_client_edge.serve(mutated(exemplar_client_edge.Exemplar, made, parts))
 
 
 DOOR = Door(
@@ -84,7 +50,24 @@ DOOR = Door(
         Exemplar("server", exemplar_server.FEATURES, exemplar_edge.Edge, serve),
         Exemplar("client", exemplar_client.FEATURES, exemplar_client.Client, serve_client),
     ),
-    MUTANTS,
+    (
+        mutants_server_session.breaks,
+        mutants_server_state.breaks,
+        mutants_server_mail.breaks,
+        mutants_server_envelope.breaks,
+        mutants_server_trace.breaks,
+        mutants_server_tls.breaks,
+        mutants_server_auth.breaks,
+        mutants_server_extensions.breaks,
+        mutants_server_chunking.breaks,
+        mutants_server_submission.breaks,
+        mutants_client_session.breaks,
+        mutants_client_replies.breaks,
+        mutants_client_mail.breaks,
+        mutants_client_extensions.breaks,
+        mutants_client_tls.breaks,
+        mutants_client_auth.breaks,
+    ),
 )
 
 
