@@ -20,10 +20,12 @@ from rich.text import Text
 
 from lab.judge.ledger import Clause
 from lab.judge.matrix import Cell, Column, Matrix, build_matrix
+from lab.judge.report.words import BY_NAME
 from lab.judge.rows import Row
 from lab.judge.suite import Suite
 from lab.judge.verdict import Verdict
 
+#: In the order of the legend.
 STYLE: dict[Verdict, str] = {
     Verdict.PASS: "green",
     Verdict.FAIL: "bold red",
@@ -32,15 +34,6 @@ STYLE: dict[Verdict, str] = {
     Verdict.DISPUTED: "magenta",
     Verdict.BLOCKED: "bold yellow",
     Verdict.FLAKY: "bold magenta",
-}
-SYMBOL: dict[Verdict, str] = {
-    Verdict.PASS: "✓",
-    Verdict.FAIL: "✗",
-    Verdict.LENIENT: "~",
-    Verdict.UNSUPPORTED: "–",
-    Verdict.DISPUTED: "?",
-    Verdict.BLOCKED: "!",
-    Verdict.FLAKY: "±",
 }
 EXCERPT_LINES = 14
 #: Seconds between lines of progress where there is no terminal.
@@ -153,7 +146,7 @@ def _matrix_table(role: str, matrix: Matrix, columns: Sequence[Column]) -> Table
 
 
 def _legend() -> str:
-    words = ", ".join(f"{symbol} {verdict}" for verdict, symbol in SYMBOL.items())
+    words = ", ".join(f"{BY_NAME[verdict].symbol} {verdict}" for verdict in STYLE)
     return f"Clauses passed, or passed/decided. {words}."
 
 
@@ -161,10 +154,10 @@ def _cell(cell: Cell | None) -> Text:
     if cell is None:
         return Text("")
     if not cell.decided:
-        return Text(SYMBOL[cell.worst], style=STYLE[cell.worst])
+        return Text(BY_NAME[cell.worst].symbol, style=STYLE[cell.worst])
     passed = cell.counts[Verdict.PASS]
     shown = f"{passed}" if passed == cell.decided else f"{passed}/{cell.decided}"
-    return Text(f"{SYMBOL[cell.worst]} {shown}", style=STYLE[cell.worst])
+    return Text(f"{BY_NAME[cell.worst].symbol} {shown}", style=STYLE[cell.worst])
 
 
 def _show_findings(
@@ -193,7 +186,7 @@ def _show_finding(
     cuts = ", ".join(other["cut"] for other in same)
     console.print()
     console.print(
-        f"[{STYLE[verdict]}]{SYMBOL[verdict]} {verdict}[/] [bold]{escape(row['implementation'])}[/] "
+        f"[{STYLE[verdict]}]{BY_NAME[verdict].symbol} {verdict}[/] [bold]{escape(row['implementation'])}[/] "
         f"{escape(row['case'])} (stream cut: {cuts})",
         soft_wrap=True,
         highlight=False,

@@ -20,7 +20,7 @@ from lab.judge.rows import Row, differ_by_place, dispute, merge_attempts, settle
 from lab.judge.selection import Selection
 from lab.judge.verdict import Verdict
 
-AS_EXPECTED, LOOK, USAGE, COULD_NOT_RUN = 0, 1, 2, 3
+AS_EXPECTED, LOOK, COULD_NOT_RUN = 0, 1, 3
 #: The name under which facts on the engine stand among those on peers.
 ENGINE = "engine"
 Listener = Callable[[Row], None]

@@ -134,10 +134,6 @@ class Selection:
             raise unknown("embedded server", name, list(servers))
         return servers[name]
 
-    def reference_judged(self) -> bool:
-        """Whether every server case also runs on the reference server."""
-        return self.peers == "reference"
-
 
 def read_selection(config: pytest.Config) -> Selection:
     """Turn pytest's options into a selection.

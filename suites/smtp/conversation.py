@@ -24,13 +24,11 @@ class Command:
         line: its octets without the line end.
         ending: the line end as it came.
         after_tls: whether it came inside TLS.
-        awaited: replies the client had got when it sent the line's first octet.
     """
 
     line: bytes
     ending: bytes
     after_tls: bool
-    awaited: int
 
     @property
     def verb(self) -> str:
@@ -66,7 +64,6 @@ class _State:
     """Where the reader stands while it walks through the events."""
 
     buffer: bytes = b""
-    started_after: int = 0
     in_data: bool = False
     chunk_left: int = 0
     in_auth: bool = False
@@ -119,8 +116,6 @@ class Conversation:
 
     def _client_said(self, data: bytes) -> None:
         state = self._state
-        if not state.buffer:
-            state.started_after = len(state.replies)
         state.buffer += data
         self._read_data()
         while not state.in_data and self._read_line():
@@ -144,9 +139,8 @@ class Conversation:
             self.response_octets += found.end()
             state.in_auth = False
             return True
-        command = Command(found[1], found[2], state.secured, state.started_after)
+        command = Command(found[1], found[2], state.secured)
         self.commands.append(command)
-        state.started_after = len(state.replies)
         if command.verb == "BDAT":
             size = command.argument.split(b" ")[0]
             state.chunk_left = int(size) if size.isdigit() else 0
@@ -163,7 +157,6 @@ class Conversation:
         self.payloads.append(state.buffer[:end])
         state.buffer = state.buffer[end:]
         state.in_data = False
-        state.started_after = len(state.replies)
 
     @property
     def data_unfinished(self) -> bool:

@@ -24,7 +24,7 @@ class Word:
 _SAID: Final = {
     Verdict.FAIL: ("✗", "a MUST is broken"),
     Verdict.DISPUTED: ("?", "the reference server fails the same case"),
-    Verdict.FLAKY: ("≈", "did not repeat; both transcripts are kept"),
+    Verdict.FLAKY: ("±", "did not repeat; both transcripts are kept"),
     Verdict.BLOCKED: ("!", "the lab could not ask the question; counts neither for nor against"),
     Verdict.LENIENT: ("~", "a SHOULD is not followed"),
     Verdict.PASS: ("✓", "the clause is obeyed"),
@@ -32,6 +32,7 @@ _SAID: Final = {
 }
 # Heaviest first: where a clause has several verdicts, the first of these speaks for it.
 WORDS: Final = tuple(Word(str(verdict), *_SAID[verdict]) for verdict in reversed(SEVERITY))
+#: Each under its verdict, which is its word.
 BY_NAME: Final = {entry.word: entry for entry in WORDS}
 _WEIGHT: Final = {entry.word: weight for weight, entry in enumerate(WORDS)}
 
