@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from lab.bench import meters
 from lab.bench.build import build
 from lab.bench.generator import Generator, Request
 from lab.bench.plan import BenchServer
@@ -45,9 +44,9 @@ def measure_requests(
 
         def begin() -> None:
             nonlocal before
-            before = before or meters.cpu_seconds(running.pid)
+            before = before or running.cpu_seconds()
 
         ask()
         benchmark.pedantic(ask, setup=begin, rounds=ROUNDS)  # type: ignore[no-untyped-call]  # the library annotates only some methods
-        used = meters.cpu_seconds(running.pid) - before
+        used = running.cpu_seconds() - before
     benchmark.extra_info["cpu"] = round(used / (ROUNDS * request.questions) * 1e6, 2)

@@ -20,18 +20,11 @@ QUESTIONS: Final = 1000
 #: Threads and processes take much memory under emulation; beyond this, the figures differ no more.
 MOST_CONNECTIONS: Final = 100
 MOST_REPEATS: Final = 3
-#: Questions of each connection that do not count: they are in both loads whose difference does. While it forks for one client, a
-#: server must not reap another's process in the one load and not in the other.
-COMMON: Final = 20
-COMMON_OF_PROCESSES: Final = 200
-#: How many times more questions where a process is forked for each client: how many of those that have ended the server finds at a
-#: time is a matter of chance, and is in the figure.
-LONGER_FOR_PROCESSES: Final = 5
 QUANTITIES: Final = ("instructions", "system-calls")
 TEXT: Final = (
     "Instructions in user mode and system calls of the server with all its threads and processes, counted by a QEMU plugin on "
-    "an emulated Cortex-A8, per question: the difference between a long and a short load. Server and load take turns on one "
-    "core. Instructions of the kernel are not counted."
+    "an emulated Cortex-A8, per question, of connections that are open and ask in step: all at once, and again when all have "
+    "their answers. A server that serves fewer at a time is asked by so many. Instructions of the kernel are not counted."
 )
 
 
@@ -88,8 +81,7 @@ class Task:
                     "argv": server.argv("127.0.0.1", self.plan.port, python="{python}", binary="{binary}"),
                     "source": server.source and server.source.relative_to(root).as_posix(),
                     "needs": server.needs,
-                    "common": COMMON_OF_PROCESSES if server.architecture == "processes" else COMMON,
-                    "longer": LONGER_FOR_PROCESSES if server.architecture == "processes" else 1,
+                    "concurrency": server.concurrency,
                     "cells": self.cells_for(server),
                 }
                 for server in self.servers

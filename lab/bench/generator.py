@@ -20,7 +20,6 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lab.bench import load
 from lab.bench.plan import Exchange
 from lab.bench.running import let_go_first, pinned
 from lab.errors import LabError
@@ -29,6 +28,7 @@ from lab.errors import LabError
 BUSIEST: Final = 0.8
 DEADLINE: Final = 60.0
 SECONDS_TO_STOP: Final = 5.0
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
 class WrongAnswer(LabError):
@@ -88,7 +88,8 @@ class Generator:
     def __init__(self, core: int, exchanges: Sequence[Exchange]) -> None:
         self._exchanges = [[each.send.decode("latin-1"), each.expect.decode("latin-1")] for each in exchanges]
         self._child = subprocess.Popen(
-            pinned([sys.executable, str(Path(load.__file__))], core),
+            pinned([sys.executable, "-m", "lab.bench.load"], core),
+            cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -187,7 +187,7 @@ class _Bench:
         readings: list[float] = []
 
         def read() -> None:
-            readings.append(meters.cpu_seconds(running.pid))
+            readings.append(running.cpu_seconds())
 
         outcome = self._generator.run(running.address, request, read, read)
         return outcome, readings[1] - readings[0]

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from lab.bench import meters
+from lab.bench.control_group import ControlGroup, a_new_one
 from lab.errors import LabError
 
 READY: Final = re.compile(rb"listening on \[?([^\]\s]+?)\]?:(\d+)\s*\n")
@@ -49,15 +51,21 @@ def pinned(argv: Sequence[str], core: int) -> list[str]:
     return [*first, "setpriv", "--pdeathsig", "TERM", "taskset", "--cpu-list", str(core), *argv]
 
 
+def _entering(group: ControlGroup | None) -> list[str]:
+    """The beginning of a command that enters the group before anything else."""
+    return [] if group is None else ["sh", "-c", 'echo 0 >"$0" && exec "$@"', str(group.entrance)]
+
+
 class RunningServer:
     """A server's process and its descendants. Use it as a context, or call `stop`."""
 
     def __init__(self, name: str, argv: Sequence[str], core: int, folder: Path) -> None:
         self.name = name
         self._errors = tempfile.TemporaryFile(prefix="erle-bench-")  # noqa: SIM115 - lives as long as the process
+        self._group = a_new_one()
         try:
             self._child = subprocess.Popen(
-                pinned(argv, core),
+                [*_entering(self._group), *pinned(argv, core)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -67,6 +75,7 @@ class RunningServer:
             )
         except OSError as error:
             self._errors.close()
+            self._leave()
             raise LabError(f"{name} could not be started: {error}") from error
         let_go_first(self._child.pid)
         self._address: tuple[str, int] | None = None
@@ -75,6 +84,13 @@ class RunningServer:
     def pid(self) -> int:
         """Its process id."""
         return self._child.pid
+
+    def cpu_seconds(self) -> float:
+        """Processor time that its process and all descendants have used.
+
+        Where this user may make a control group, those that have ended count to the microsecond, else in clock ticks.
+        """
+        return meters.cpu_seconds(self.pid) if self._group is None else self._group.cpu_seconds()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -127,6 +143,11 @@ class RunningServer:
         if self._child.stdout is not None:
             self._child.stdout.close()
         self._errors.close()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._group is not None:
+            self._group.remove()
 
     def __enter__(self) -> Self:
         return self

@@ -25,10 +25,10 @@ QUANTITIES: Final = ("system-cpu",)
 #: How long the guest may be silent: a server with many connections takes its time to start and to be loaded.
 SILENCE_SECONDS: Final = 180
 TEXT: Final = (
-    "Processor time of the server with all its threads and processes, in user mode and in the kernel, per question: the "
-    "difference between a long and a short load. Measured in a guest of qemu-system-arm with one Cortex-A15 whose clock counts "
-    "instructions (-icount shift=1), with the load in the guest on its loopback, server and load taking turns. Ratios, not a "
-    "prediction of real hardware."
+    "Processor time of the server with all its threads and processes, in user mode and in the kernel, per question, of "
+    "connections that are open and ask in step: all at once, and again when all have their answers. A server that serves fewer at "
+    "a time is asked by so many. Measured in a guest of qemu-system-arm with one Cortex-A15 whose clock counts instructions "
+    "(-icount shift=1), with the load in the guest on its loopback. Ratios, not a prediction of real hardware."
 )
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -235,6 +237,7 @@ class _Front:
         from lab.cli.bench_display import progress
 
         with ExitStack() as stack:
+            stack.enter_context(_terminated_as_interrupted())
             try:
                 campaign.run(target, stack.enter_context(progress(campaign.plan.protocol)))
             except KeyboardInterrupt:
@@ -252,6 +255,16 @@ class _Front:
         whole = new if before is None else merged(before, new)
         write(whole, directory)
         return whole
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a measurement as Ctrl-C does: what was measured is kept, and what was started is gone."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show(benchmarks: Benchmarks, protocol: str, target: TargetName) -> bool:

@@ -148,30 +148,35 @@ def test_what_cannot_be_is_told_before_anything_starts(
     assert not (root / "results").exists()
 
 
-def test_ctrl_c_cleans_up(tmp_path: Path) -> None:
-    """Interrupted in the middle: exit code 130, one line, no process left."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: str(number.name))
+def test_ctrl_c_cleans_up_and_keeps_what_was_measured(tmp_path: Path, number: signal.Signals) -> None:
+    """Interrupted in the middle, or terminated: exit code 130, one line, no process left, the rounds until then kept."""
     root = checkout(tmp_path / "checkout", one="", two="")
     program = (
-        "import sys\nfrom pathlib import Path\nfrom lab.cli import app, bench_command\n"
+        "import sys\nfrom pathlib import Path\nfrom lab.cli import app, bench_command, bench_display\n"
         f"bench_command.ROOT = Path({str(root)!r})\n"
-        "sys.exit(app.main(['bench', 'smtp', '--measure', 'throughput']))\n"
+        "bench_display.LINE_INTERVAL = 0\n"
+        "sys.exit(app.main(['bench', 'smtp', '--measure', 'throughput', '--connections', '1,4']))\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as runner:
         assert runner.stderr is not None
         lines = iter(runner.stderr.readline, "")
-        assert any("throughput: " in line for line in lines)
+        assert any("round 3 of 10" in line for line in lines)
         started = psutil.Process(runner.pid).children(recursive=True)
-        os.kill(runner.pid, signal.SIGINT)
+        os.kill(runner.pid, number)
         rest = runner.stderr.read()
         code = runner.wait(30)
     _, alive = psutil.wait_procs(started, timeout=10)
     assert len(started) >= 3, "two servers and a generator ran"
     assert alive == []
     assert code == 130
-    assert "erle: interrupted" in rest
+    assert "erle: interrupted; kept: " in rest
     assert "Traceback" not in rest
+    (path,) = (root / "results").glob("*/benchmarks.json")
+    for series in read(path.parent).protocols["smtp"].targets["native"].series:
+        assert 2 <= len(series.values) < 10, f"{series.server} with {series.connections}: whole rounds alone"
 
 
 # correctness first

@@ -14,8 +14,8 @@ from lab.bench.board import Board, Cell, Task
 from lab.bench.emulated import counters
 from lab.bench.emulated.booting import Silent, console
 from lab.bench.emulated.container import Container
-from lab.bench.emulated.counters import Counters, Counts, NotCounting
-from lab.bench.emulated.counting import FEWEST_LOADS, MOST_LOADS, least
+from lab.bench.emulated.counters import Counters, NotCounting
+from lab.bench.emulated.serving import load_of
 from lab.bench.plan import find_plans
 from lab.bench.system import System
 from lab.bench.target import Series, Settings, Target
@@ -112,21 +112,12 @@ def test_a_server_that_never_rests_is_told(tmp_path: Path) -> None:
         counting.at_rest(0, 5, clock=lambda: float(next(now)), pause=work)
 
 
-def test_a_load_is_repeated_until_its_least_was_found_twice() -> None:
-    """Loads that something came between do not count; what repeats at once is not asked further."""
-    found = iter([1_050_000, 1_040_000, 1_000_000, 1_030_000, 1_020_000, 1_000_100])
-    assert least(lambda: Counts(next(found), 2)) == Counts(1_000_000, 2)
-    assert next(found, None) is None
-
-    steady = iter([1_000_000] * MOST_LOADS)
-    least(lambda: Counts(next(steady), 2))
-    assert len([*steady]) == MOST_LOADS - FEWEST_LOADS
-
-
-def test_a_load_that_never_repeats_is_not_asked_for_ever() -> None:
-    """The least of all is taken."""
-    found = iter(range(1_900_000, 0, -100_000))
-    assert least(lambda: Counts(next(found), 2)).instructions == 1_900_000 - (MOST_LOADS - 1) * 100_000
+def test_no_more_ask_in_step_than_are_served_at_a_time() -> None:
+    """Others would wait for ever; a server without a bound is asked by all."""
+    cell = {"connections": 10, "idle": 0, "depth": 1, "questions": 1000}
+    assert load_of(cell, None) == {**cell, "in_step": True}
+    assert load_of(cell, 40)["connections"] == 10
+    assert load_of(cell, 3)["connections"] == 3
 
 
 def test_a_guest_that_says_nothing_costs_its_deadline() -> None:
@@ -208,34 +199,3 @@ def test_what_was_measured_until_it_was_broken_off_is_kept(
     with pytest.raises(KeyboardInterrupt):
         measure()
     assert {series.server for series in kept} == {"c-epoll"}
-
-
-@pytest.mark.arm
-@pytest.mark.docker
-@pytest.mark.timeout(600)
-def test_the_whole_system_repeats() -> None:
-    """Processor time in the guest, of fresh processes in one boot: within 1 %."""
-    for plan in find_plans(ROOT).values():
-        settings = Settings(rounds=3, connections=(1, 10), idle=())
-        found = list(
-            System(ROOT).measure(plan, plan.select([plan.limit or plan.reference]), settings, lambda *_: None)
-        )
-        assert found
-        for series in found:
-            assert not series.trouble
-            assert max(series.values) / min(series.values) < 1.01, f"{series.server}: {series.values}"
-
-
-@pytest.mark.arm
-@pytest.mark.docker
-@pytest.mark.timeout(600)
-def test_silent_connections_cost_next_to_nothing() -> None:
-    """Beside 500 silent connections the server with the least cost executes at most 5 % more for each question."""
-    for plan in find_plans(ROOT).values():
-        if plan.limit is None:
-            continue
-        cells = [Cell(1, questions=500), Cell(1, 500, questions=500)]
-        task = Task(plan, [plan.server(plan.limit)], cells, 1)
-        found = [one for one in Board(ROOT).count(task, lambda *_: None) if one.quantity == "instructions"]
-        alone, among = (one.values[0] for one in found)
-        assert among / alone < 1.05

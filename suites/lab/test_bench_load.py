@@ -6,7 +6,9 @@ Drives the real process against servers that misbehave on purpose.
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import threading
 
 import numpy as np
@@ -14,7 +16,10 @@ import psutil
 import pytest
 
 from lab.bench.generator import Outcome, Request, Unserved, WrongAnswer
-from lab.bench.load import intended, shares, turns
+from lab.bench.load.__main__ import way_of
+from lab.bench.load.asking import Trouble, intended, shares, turns
+from lab.bench.load.crowd import Crowd
+from lab.bench.load.run import Run
 from lab.bench.statistics import histogram, percentile
 from suites.lab.measured import EXCHANGES, running
 
@@ -115,6 +120,71 @@ def test_a_silent_server_costs_the_deadline() -> None:
     """What is never answered ends the run when its time is over."""
     with running("silent") as (peer, generator), pytest.raises(Unserved, match=r"within 0\.2 s"):
         generator.run(peer.address, Request(3, 30, deadline=0.2))
+
+
+def test_in_step_nobody_asks_again_before_all_have_their_answers() -> None:
+    """With one answer missing, those who have theirs are silent; with the last one, all ask."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        early: list[socket.socket] = []
+
+        def serve() -> None:
+            served = [door.accept()[0] for _ in range(3)]
+            for _ in range(4):
+                for connection in served:
+                    assert connection.recv(100) == b"ping?"
+                for connection in served:
+                    early.extend(select.select(served, (), (), 0.1)[0])
+                    connection.sendall(b"pong.")
+            for connection in served:
+                connection.close()
+
+        server = threading.Thread(target=serve)
+        server.start()
+        crowd = Crowd(door.getsockname(), turns([(b"ping?", b"pong.")], 1), "connection")
+        crowd.join(3)
+        for _ in range(3):
+            crowd.ask(range(3))
+        crowd.close()
+        server.join()
+    assert not early
+    assert [len(stamps) for stamps in crowd.stamps()] == [4, 4, 4]
+
+
+def test_in_step_connections_are_open_before_the_run_and_after_it() -> None:
+    """What is asked before is in no figure; uneven shares are asked in full."""
+    exchanges = [[each.send.decode(), each.expect.decode()] for each in EXCHANGES]
+    with running() as (peer, _):
+        host, port = peer.address
+        run = Run(
+            {"host": host, "port": port, "exchanges": exchanges, "connections": 4, "questions": 42}
+            | {"depth": 1, "in_step": True, "deadline": 5}
+        )
+        ask = way_of(run)
+        before = psutil.Process(peer.pid).num_fds()
+        assert not run.answered
+        ask()
+        assert (run.answered, len(run.sessions)) == (42, 4)
+        assert psutil.Process(peer.pid).num_fds() == before
+        run.end()
+        run.close()
+
+
+@pytest.mark.parametrize(
+    ("manner", "kind"), [("wrong", "wrong-answer"), ("chatty", "wrong-answer"), ("hangs-up", "lost")]
+)
+def test_in_step_a_defect_is_found(manner: str, kind: str) -> None:
+    """Before the run as well as in it; an octet too many is found with the next answer."""
+    exchanges = [[each.send.decode(), each.expect.decode()] for each in EXCHANGES]
+    for count in (10, 70):
+        with running(manner, str(count)) as (peer, _):
+            host, port = peer.address
+            wanted = {"host": host, "port": port, "exchanges": exchanges, "connections": 3, "questions": 60}
+            run = Run({**wanted, "in_step": True, "deadline": 5})
+            with pytest.raises(Trouble, match=r"connection [012] ") as caught:
+                way_of(run)()
+            assert caught.value.kind == kind
+            run.end()
+            run.close()
 
 
 def stall(pid: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,12 +15,13 @@ import psutil
 import pytest
 
 from lab.bench import generator, meters
+from lab.bench.control_group import a_new_one
 from lab.bench.machine import Machine
 from lab.bench.plan import BenchServer
-from lab.bench.running import FIRST, may_go_first
+from lab.bench.running import FIRST, RunningServer, may_go_first
 from lab.bench.target import Series, Settings
 from lab.errors import LabError
-from suites.lab.measured import children, plan, running, server
+from suites.lab.measured import CORE, children, plan, running, server
 
 SETTINGS = Settings(rounds=2, restarts=2, connections=(1, 4), idle=(0, 20), quick=True, seed=1)
 
@@ -127,6 +130,33 @@ def test_processor_time_counts_children() -> None:
         own = psutil.Process(parent.pid).cpu_times().user
         parent.communicate()
     assert used - own > 0.25
+
+
+FORKING = """
+import os, socket, time
+door = socket.create_server(("127.0.0.1", 0))
+print(f"listening on 127.0.0.1:{door.getsockname()[1]}", flush=True)
+while True:
+    with door.accept()[0]:
+        if not os.fork():
+            while time.process_time() < 0.003: pass
+            os._exit(0)
+        os.wait()
+"""
+
+
+def test_processor_time_of_short_lives_is_not_rounded(tmp_path: Path) -> None:
+    """Each of ten children that lived for 3 ms, a third of a clock tick, has its time in the difference of its own."""
+    if (group := a_new_one()) is None:
+        pytest.skip("this user may make no control group")
+    group.remove()
+    with RunningServer("forking", [sys.executable, "-c", FORKING], CORE, tmp_path) as forking:
+        used = [forking.cpu_seconds()]
+        for _ in range(10):
+            with socket.create_connection(forking.address, timeout=10) as connection:
+                assert connection.recv(1) == b""
+            used.append(forking.cpu_seconds())
+    assert min(after - before for before, after in itertools.pairwise(used)) >= 0.003
 
 
 @pytest.mark.skipif(not may_go_first(), reason="only root may put processes first")

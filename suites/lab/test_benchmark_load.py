@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from lab.bench import load
+import lab.bench
 from lab.bench.build import build
 from lab.bench.generator import Generator, Request
 from lab.bench.plan import Exchange
@@ -80,7 +80,7 @@ def _echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(name="twin", scope="module")
 def _twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    source = Path(load.__file__).parent / "native" / "load.c"
+    source = Path(lab.bench.__file__).parent / "native" / "load.c"
     return build(source, tmp_path_factory.mktemp("load"))
 
 

@@ -4,12 +4,12 @@ Knows QEMU's user mode and its plugin. Must not know a protocol.
 
     python3 -m lab.bench.emulated.counting TASK
 
-TASK is JSON: `exchanges` as `lab/bench/load.py` wants them; `servers`, each with `name`, `argv`, `source` (a C file, or null),
-`needs` (a Python module, or null), `common` and `longer`; `cells`, each with `connections`, `idle`, `depth` and `questions`; `repeats`, how
-many processes of each server are measured.
+TASK is JSON: `exchanges` as `lab.bench.load` wants them; `servers`, each with `name`, `argv`, `source` (a C file, or null),
+`needs` (a Python module, or null) and `concurrency` (how many connections it serves at a time, or null); `cells`, each with
+`connections`, `idle`, `depth` and `questions`; `repeats`, how many processes of each server are measured.
 
-A cell is asked with `common` questions on each connection, and with `longer` times `questions` more; what both have in common
-(accepting and closing connections, the first questions) is in no figure.
+Counted is what the server executes while connections that were open before ask in step: what it costs to accept and to close
+them, and the first questions, are in no figure.
 """
 
 from __future__ import annotations
@@ -24,23 +24,25 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from lab.bench.emulated.counters import Counters, Counts, NotCounting
-from lab.bench.emulated.serving import Loading, Serving, Trouble
+from lab.bench.emulated.serving import Loading, Serving, Trouble, load_of
 
 BOARD = Path("/board")
 PYTHON = BOARD / "usr/bin/python3.11"
 CHECKOUT = Path("/srv/erle")
 PLUGIN = CHECKOUT / "lab/bench/native/count.c"
 CPU = "cortex-a8"
-#: Each load is repeated until the least of what it took was found twice, to within AGREEMENT, and at most so often: the least is
-#: what it takes when nothing else on the machine comes between server and load.
-FEWEST_LOADS, MOST_LOADS = 5, 12
-AGREEMENT = 0.0003
+#: Of so many loads of one process, after a first that warms it up, the least counts: something else on the machine may have come
+#: between.
+LOADS = 4
 SECONDS_A_LOAD = 90
+#: chrt(1): the server runs when the load waits, and at no other time, whoever else has taken the core meanwhile.
+BEHIND = ("chrt", "--idle", "0")
 #: linux/sched/types.h and asm/unistd.h.
 SCHED_ATTR_SIZE = 48
 SYS_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
@@ -92,6 +94,7 @@ def emulated(argv: Sequence[str], plugin: Path, counters: Path) -> list[str]:
     settings = {"PYTHONHASHSEED": "0", "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"}
     environment = [word for name, value in settings.items() for word in ("-E", f"{name}={value}")]
     return [
+        *BEHIND,
         "qemu-arm",
         "-cpu",
         CPU,
@@ -135,7 +138,7 @@ class Counting:
             with Serving(argv, {}, Path(name) / "log") as serving, Counters(counted) as counters:
                 for number in server["cells"]:
                     cell = self._task["cells"][number]
-                    found = per_request(serving, counters, loading, cell, server)
+                    found = per_request(serving, counters, loading, cell, server["concurrency"])
                     yield {
                         "server": server["name"],
                         "cell": number,
@@ -157,38 +160,23 @@ def per_request(
     counters: Counters,
     loading: Loading,
     cell: Mapping[str, int],
-    server: Mapping[str, Any],  # Any: JSON
+    concurrency: int | None,
 ) -> tuple[float, float]:
     """Instructions and system calls per request of one cell."""
-    few = server["common"] * cell["connections"] * cell["depth"]
-    more = server["longer"] * cell["questions"]
-    request = {"connections": cell["connections"], "idle": cell["idle"], "depth": cell["depth"]}
+    request = load_of(cell, concurrency)
 
-    def counts(questions: int) -> Counts:
+    def counts() -> Counts:
         taken: list[Counts] = []
 
         def take() -> None:
             taken.append(counters.at_rest(serving.pid))
 
-        loading.run(
-            serving.address, {**request, "questions": questions, "deadline": SECONDS_A_LOAD}, take, take
-        )
+        loading.run(serving.address, {**request, "deadline": SECONDS_A_LOAD}, take, take)
         return taken[1] - taken[0]
 
-    counts(few)  # warms up
-    difference = least(lambda: counts(few + more)) - least(lambda: counts(few))
-    return difference.instructions / more, difference.system_calls / more
-
-
-def least(count: Callable[[], Counts]) -> Counts:
-    """The least that repeated loads take."""
-    found: list[Counts] = []
-    while len(found) < MOST_LOADS:
-        found.append(count())
-        first, *others = sorted(one.instructions for one in found)
-        if len(found) >= FEWEST_LOADS and others[0] <= first * (1 + AGREEMENT):
-            break
-    return Counts(min(one.instructions for one in found), min(one.system_calls for one in found))
+    counts()
+    found = [counts() for _ in range(LOADS)]
+    return tuple(min(values) / cell["questions"] for values in zip(*map(astuple, found), strict=True))
 
 
 def take_turns() -> None:

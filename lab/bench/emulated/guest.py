@@ -20,7 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.bench.emulated.serving import Loading, Serving, Trouble
+from lab.bench.control_group import ControlGroup
+from lab.bench.emulated.serving import Loading, Serving, Trouble, load_of
 
 MARK = "@erle "
 PYTHON = "/usr/bin/python3.11"
@@ -88,38 +89,29 @@ def say(value: Mapping[str, object]) -> None:
 
 
 class Group:
-    """A control group for a server: the kernel adds up what its processes use, also those that have ended, in microseconds."""
+    """A control group for a server."""
 
     def __init__(self, name: str) -> None:
-        self._folder = CGROUPS / name
-        self._folder.mkdir(exist_ok=True)
+        self._group = ControlGroup(CGROUPS / name)
 
     def start(self, argv: Sequence[str]) -> Serving:
         """Start a server in it: this process goes in, and comes out again."""
         # This is the guest's /tmp.
-        (self._folder / "cgroup.procs").write_text("0", encoding="ascii")
+        self._group.entrance.write_text("0", encoding="ascii")
         try:
             return Serving(argv, SETTINGS, Path("/tmp/log"), SECONDS_TO_START)  # noqa: S108
         finally:
             (CGROUPS / "cgroup.procs").write_text("0", encoding="ascii")
 
-    def microseconds(self) -> int:
-        """Processor time used until now."""
-        for line in (self._folder / "cpu.stat").read_text(encoding="ascii").splitlines():
-            name, _, value = line.partition(" ")
-            if name == "usage_usec":
-                return int(value)
-        raise Trouble("the kernel does not say what a control group uses")
-
-    def at_rest(self) -> int:
-        """Processor time used once it uses no more. Raises `Trouble`."""
+    def at_rest(self) -> float:
+        """Seconds of processor time used once it uses no more. Raises `Trouble`."""
         end = time.monotonic() + SECONDS_TO_REST
-        last, same = self.microseconds(), 0
+        last, same = self._group.cpu_seconds(), 0
         while same < SAME:
             if time.monotonic() > end:
                 raise Trouble(f"the server has not come to rest within {SECONDS_TO_REST:g} s")
             time.sleep(PAUSE_SECONDS)
-            now = self.microseconds()
+            now = self._group.cpu_seconds()
             same = same + 1 if now == last else 0
             last = now
         return last
@@ -151,28 +143,23 @@ def _cells(
     loading: Loading,
 ) -> Iterator[dict[str, object]]:
     for number in server["cells"]:
-        cell = cells[number]
-        request = {name: cell[name] for name in ("connections", "idle", "depth")}
-        common = server["common"] * cell["connections"] * cell["depth"]
+        request = load_of(cells[number], server["concurrency"])
 
-        def used(questions: int, request: Mapping[str, int] = request) -> int:
-            taken: list[int] = []
+        def used(request: Mapping[str, float] = request) -> float:
+            taken: list[float] = []
 
             def take() -> None:
                 taken.append(group.at_rest())
 
-            asked = {**request, "questions": questions, "deadline": SECONDS_A_LOAD}
-            loading.run(serving.address, asked, take, take)
+            loading.run(serving.address, {**request, "deadline": SECONDS_A_LOAD}, take, take)
             return taken[1] - taken[0]
 
-        used(common)  # warms up
-        few = used(common)
-        more = server["longer"] * cell["questions"]
+        used()  # warms up
         yield {
             "server": server["name"],
             "cell": number,
             "repeat": repeat,
-            "system-cpu": (used(common + more) - few) / more,
+            "system-cpu": round(used() * 1e6) / request["questions"],
         }
 
 

@@ -1,6 +1,6 @@
 """A server and a load generator as processes of the container or the guest.
 
-Knows the readiness line of servers and the generator's way of speaking (`lab/bench/load.py`). Must not know what is measured.
+Knows the readiness line of servers and the generator's way of speaking (`lab.bench.load`). Must not know what is measured.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-LOAD = Path(__file__).resolve().parent.parent / "load.py"
+CHECKOUT = Path(__file__).resolve().parents[3]
 READY = re.compile(r"listening on (\S+):(\d+)$")
 SECONDS_TO_STOP = 5.0
 LONGEST_COMPLAINT = 600
@@ -100,7 +100,8 @@ class Loading:
     def __init__(self, exchanges: Sequence[Sequence[str]]) -> None:
         self._exchanges = exchanges
         self._child = subprocess.Popen(
-            [sys.executable, str(LOAD)],
+            [sys.executable, "-m", "lab.bench.load"],
+            cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -154,6 +155,12 @@ class Loading:
         for pipe in (self._child.stdin, self._child.stdout):
             with contextlib.suppress(OSError):
                 _pipe(pipe).close()
+
+
+def load_of(cell: Mapping[str, int], concurrency: int | None) -> dict[str, float]:
+    """The load of a cell. Where fewer are served at a time, so many ask: the others would only wait for them to leave."""
+    served = min(cell["connections"], concurrency or cell["connections"])
+    return {**cell, "connections": served, "in_step": True}
 
 
 def _pipe(pipe: IO[Any] | None) -> IO[Any]:  # Any: octets or text, as the process was started

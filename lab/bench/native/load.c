@@ -1,5 +1,5 @@
 /* The load generator's twin in C: what the closed loop costs a client without an interpreter, the limit that
- * lab/bench/load.py is measured against. It does the same work: quotas fixed beforehand, one segment outstanding on each
+ * lab/bench/load is measured against. It does the same work: quotas fixed beforehand, one segment outstanding on each
  * connection, every answer compared octet for octet, a latency recorded for each segment.
  *
  *     cc -O2 -o load load.c
