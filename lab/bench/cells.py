@@ -20,7 +20,12 @@ DEPTHS: Final = (1, 8, 32, 100)
 USUAL: Final = 10
 SESSIONS: Final = 100
 QUESTIONS_A_SESSION: Final = 10
-SECONDS_OF_OPEN_LOOP: Final = 0.7
+SECONDS_OF_OPEN_LOOP: Final = 0.25
+#: Short pieces, as the machine changes: none is longer than some tenths of a second.
+PIECES: Final = 5
+#: So many connections need long pieces, or opening them is what is measured.
+MANY: Final = 1000
+PIECES_OF_MANY: Final = 3
 #: Quick measurements are so many times shorter.
 QUICKER: Final = 5
 LATENCIES: Final = {"latency-p50": 50.0, "latency-p99": 99.0, "latency-p99.9": 99.9}
@@ -34,6 +39,7 @@ class Cell:
         quantities: what `figures` gives.
         request: the load for a server, whose capacity in questions a second is known or None.
         figures: the quantities' values, from what came and the server's processor time in seconds.
+        pieces: how many of these loads make a round, in turns with the reference's.
         share: of the capacity that is asked for, or None.
         timed: the generator must not be what limits it.
     """
@@ -41,6 +47,7 @@ class Cell:
     quantities: tuple[str, ...]
     request: Callable[[BenchServer, float | None], Request]
     figures: Callable[[Outcome, float], dict[str, float]]
+    pieces: int = PIECES
     share: float | None = None
     timed: bool = False
 
@@ -87,11 +94,12 @@ def phases_of(settings: Settings, servers: Sequence[BenchServer]) -> list[Phase]
 
 
 def _throughput(connections: int, shorter: int) -> Cell:
-    questions = max(min(max(1000 * connections, 2000), 10_000) // shorter, 15 * connections)
+    questions = max(min(500 * connections + 500, 4000) // shorter, 10 * connections)
     return Cell(
         ("throughput", "cpu"),
         lambda _server, _capacity: Request(connections, questions),
         lambda outcome, cpu: {"throughput": outcome.rate, "cpu": cpu / outcome.answered * 1e6},
+        pieces=PIECES if connections < MANY else PIECES_OF_MANY,
         timed=True,
     )
 
@@ -112,13 +120,13 @@ def _open_loop(load: float, shorter: int) -> Cell:
 def _idle(count: int, shorter: int) -> Cell:
     return Cell(
         ("idle-cpu",),
-        lambda _server, _capacity: Request(1, 1500 // shorter, idle=count),
+        lambda _server, _capacity: Request(1, 500 // shorter, idle=count),
         lambda outcome, cpu: {"idle-cpu": cpu / outcome.answered * 1e6},
     )
 
 
 def _pipelined(depth: int, shorter: int) -> Cell:
-    questions = 10_000 * min(depth, 20) // shorter
+    questions = 3000 * min(depth, 20) // shorter
     return Cell(
         ("pipelined",),
         lambda _server, _capacity: Request(USUAL, questions, depth=depth),

@@ -54,9 +54,8 @@ def _figure(series: Series, reference: Series | None) -> Figure:
         return Figure(series, None, None, series.trouble or "it was not measured")
     if not QUANTITIES[series.quantity].compared:
         return Figure(series, summarise(series.values, series.restarts), None, "")
-    ratio = None
-    if reference is not None and reference.values:
-        ratio = summarise(ratios(series.values, reference.values), series.restarts)
+    beside = series.beside or (reference.values if reference is not None else ())
+    ratio = summarise(ratios(series.values, beside), series.restarts) if beside else None
     return Figure(series, summarise(series.values, series.restarts), ratio, _refusal(ratio))
 
 

@@ -76,11 +76,6 @@ class Outcome:
         """Answers a second."""
         return self.answered / self.seconds
 
-    @property
-    def limited(self) -> bool:
-        """Whether the generator itself may have been the limit."""
-        return self.busy > BUSIEST
-
 
 class Generator:
     """A process that makes load, for any number of runs. Use it as a context, or call `stop`."""

@@ -2,9 +2,10 @@
 
 Knows what is measured, in which order, and with how much load. Must not know a protocol, nor what the figures mean.
 
-Server and generator share one core: on two, the wake-up of the other core is what is measured, and it varies. Servers are kept
-alive over rounds, so that a round differs from the next by its order alone, and are started anew now and then, so that what
-one process has by luck (its addresses, its memory) is seen as such. The generator is a process of its own in the server's
+Server and generator share one core: on two, the wake-up of the other core is what is measured, and it varies. In each round a
+server's load and the reference's take turns, piece by piece, within less than a second: what the machine does meanwhile, it does
+to both. Servers are kept alive over rounds, and are started anew now and then, so that what one process has by luck (its
+addresses, its memory) is seen as such. The generator is a process of its own in the server's
 network namespace, and talks to 127.0.0.1.
 """
 
@@ -17,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -38,8 +40,36 @@ class _Measured:
     """The values of one cell of one server, as they come."""
 
     values: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    beside: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     processes: list[int] = field(default_factory=list)
     trouble: str = ""
+
+
+@dataclass
+class _Pieces:
+    """What the pieces of one round gave; their median counts, so that what comes between in one of them does not."""
+
+    found: list[dict[str, float]] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+
+    def add(self, cell: Cell, outcome: Outcome, cpu: float) -> None:
+        """Take a piece in."""
+        self.found.append(cell.figures(outcome, cpu))
+        self.shares.append(outcome.busy)
+
+    @property
+    def busy(self) -> float:
+        """The generator's share of its core."""
+        return median(self.shares)
+
+    @property
+    def limited(self) -> bool:
+        """Whether the generator itself may have been the limit."""
+        return self.busy > generator.BUSIEST
+
+    def figures(self) -> dict[str, float]:
+        """The median of each quantity; nothing where nothing was added."""
+        return {quantity: median(one[quantity] for one in self.found) for quantity in (self.found or [{}])[0]}
 
 
 class Machine:
@@ -55,8 +85,9 @@ class Machine:
         return Method(
             target="native",
             text="Server and load generator on one core of this machine, servers kept alive over shuffled rounds and "
-            "started anew between groups of rounds. Ratios are medians of each round's ratio to the reference, with a 95 % "
-            "bootstrap interval; absolute figures are context.",
+            "started anew between groups of rounds. In a round, pieces of a server's load take turns with pieces of the "
+            "reference's; each counts with its median, and their ratio is the round's. Ratios are medians of the rounds', with "
+            "a 95 % bootstrap interval; absolute figures are context.",
             facts={
                 "core": str(self._core),
                 "priority": f"nice {FIRST}" if may_go_first() else "as others",
@@ -77,7 +108,7 @@ class Machine:
             if server.source is not None
         }
         with Generator(self._core, plan.exchanges) as load:
-            bench = _Bench(self, load, settings, report, programs)
+            bench = _Bench(self, load, plan.server(plan.reference), settings, report, programs)
             try:
                 yield from bench.all(servers)
             finally:
@@ -98,12 +129,14 @@ class _Bench:
         self,
         machine: Machine,
         load: Generator,
+        reference: BenchServer,
         settings: Settings,
         report: Report,
         programs: dict[str, str],
     ) -> None:
         self._machine = machine
         self._generator = load
+        self._reference = reference
         self._settings = settings
         self._report = report
         self._programs = programs
@@ -137,49 +170,77 @@ class _Bench:
     # the rounds
 
     def _rounds(self, phase: Phase) -> Iterator[Series]:
-        servers, cells, rounds = phase.servers, phase.cells, phase.rounds
-        restarts = min(self._settings.restarts, rounds)
-        taken = {(server.name, number): _Measured() for server in servers for number in range(len(cells))}
-        process = -1
-        for turn in range(rounds):
-            if turn * restarts // rounds != process:
-                process = turn * restarts // rounds
-                self._restart(servers)
-            for number, cell in enumerate(cells):
-                for server in self._random.sample(servers, len(servers)):
-                    self._done += 1
-                    self._report(
-                        self._done, self._steps, f"{phase.name}: {server.name}, round {turn + 1} of {rounds}"
-                    )
-                    measured = taken[server.name, number]
-                    if not measured.trouble:
-                        self._take(server, cell, measured, process, turn)
-        for server in servers:
-            for number, cell in enumerate(cells):
-                capacity = self._capacity.get(server.name)
-                yield from _series(server, cell.request(server, capacity), cell, taken[server.name, number])
-
-    def _take(self, server: BenchServer, cell: Cell, measured: _Measured, process: int, turn: int) -> None:
+        """All rounds; broken off by the user, those that are whole."""
+        taken = {
+            (server.name, number): _Measured()
+            for server in phase.servers
+            for number in range(len(phase.cells))
+        }
+        whole = 0
         try:
-            request = cell.request(server, self._capacity.get(server.name))
-            if request.rate == 0:
-                raise Unserved("its capacity could not be measured")
-            request = replace(request, seed=self._settings.seed + turn)
-            outcome, cpu = self._run(server, request)
-        except (Unserved, WrongAnswer) as error:
-            running = self._running[server.name]
-            ended = "" if running.alive() else f"; {running.complaint()}"
-            measured.trouble = f"{error}{ended}"
-            return
-        if cell.timed and outcome.limited:
+            for turn in range(phase.rounds):
+                self._round(phase, turn, taken)
+                whole += 1
+        except KeyboardInterrupt:
+            yield from self._found(phase, taken, whole)
+            raise
+        yield from self._found(phase, taken, whole)
+
+    def _found(self, phase: Phase, taken: dict[tuple[str, int], _Measured], whole: int) -> Iterator[Series]:
+        for server in phase.servers if whole else ():
+            for number, cell in enumerate(phase.cells):
+                request = cell.request(server, self._capacity.get(server.name))
+                yield from _series(server, request, cell, taken[server.name, number], whole)
+
+    def _round(self, phase: Phase, turn: int, taken: dict[tuple[str, int], _Measured]) -> None:
+        restarts = min(self._settings.restarts, phase.rounds)
+        process = turn * restarts // phase.rounds
+        if turn == 0 or process != (turn - 1) * restarts // phase.rounds:
+            self._restart(phase.servers)
+        for number, cell in enumerate(phase.cells):
+            for server in self._random.sample(phase.servers, len(phase.servers)):
+                self._done += 1
+                words = f"{phase.name}: {server.name}, round {turn + 1} of {phase.rounds}"
+                self._report(self._done, self._steps, words)
+                measured = taken[server.name, number]
+                if not measured.trouble:
+                    self._take(server, cell, measured, turn)
+                measured.processes.append(process)
+
+    def _take(self, server: BenchServer, cell: Cell, measured: _Measured, turn: int) -> None:
+        """One round of a server: pieces of its load in turn with pieces of the reference's."""
+        pieces = _Pieces(), _Pieces()
+        pair = (
+            [(server, pieces[0])]
+            if server == self._reference
+            else [*zip((server, self._reference), pieces, strict=True)]
+        )
+        for number in range(cell.pieces):
+            for one, kept in pair if number % 2 else reversed(pair):
+                try:
+                    request = cell.request(one, self._capacity.get(one.name))
+                    if request.rate == 0:
+                        raise Unserved("its capacity could not be measured")
+                    # both are asked at the same times
+                    seed = self._settings.seed + turn * cell.pieces + number
+                    kept.add(cell, *self._run(one, replace(request, seed=seed)))
+                except (Unserved, WrongAnswer) as error:
+                    running = self._running[one.name]
+                    ended = "" if running.alive() else f"; {running.complaint()}"
+                    whose = "" if one == server else f"{one.name}, beside it: "
+                    measured.trouble = f"{whose}{error}{ended}"
+                    return
+        own, beside = pieces
+        if cell.timed and own.limited:
             measured.trouble = (
-                f"the load generator was busy for {percent(outcome.busy)} of the time (at most {percent(generator.BUSIEST)}): it, and not "
-                "the server, would have been measured"
+                f"the load generator was busy for {percent(own.busy)} of the time (at most {percent(generator.BUSIEST)}): it, "
+                "and not the server, would have been measured"
             )
             return
-        for quantity, value in cell.figures(outcome, cpu).items():
+        for quantity, value in own.figures().items():
             measured.values[quantity].append(value)
-        measured.processes.append(process)
+        for quantity, value in beside.figures().items():
+            measured.beside[quantity].append(value)
 
     def _run(self, server: BenchServer, request: Request) -> tuple[Outcome, float]:
         """One run of load; the server's processor time in seconds from when the load begins."""
@@ -259,14 +320,16 @@ class _Bench:
         return found[0]
 
 
-def _series(server: BenchServer, request: Request, cell: Cell, measured: _Measured) -> Iterator[Series]:
-    quantities: dict[str, list[float]] = {quantity: [] for quantity in cell.quantities} | measured.values
-    for quantity, values in quantities.items():
+def _series(
+    server: BenchServer, request: Request, cell: Cell, measured: _Measured, whole: int
+) -> Iterator[Series]:
+    for quantity in cell.quantities:
         yield Series(
             quantity,
             server.name,
-            () if measured.trouble else tuple(values),
-            restarts=() if measured.trouble else tuple(measured.processes),
+            () if measured.trouble else tuple(measured.values[quantity][:whole]),
+            beside=() if measured.trouble else tuple(measured.beside[quantity][:whole]),
+            restarts=() if measured.trouble else tuple(measured.processes[:whole]),
             connections=request.connections,
             depth=request.depth,
             idle=request.idle,

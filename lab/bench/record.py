@@ -189,6 +189,7 @@ def _series(row: Fields) -> Series:
         quantity=row.text("quantity"),
         server=row.text("server"),
         values=row.numbers("values"),
+        beside=row.numbers("beside"),
         restarts=tuple(int(number) for number in row.numbers("restarts")),
         connections=row.integer_or_none("connections") or 0,
         depth=row.integer_or_none("depth") or 0,

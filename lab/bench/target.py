@@ -35,6 +35,7 @@ class Series:
         load: share of the server's capacity that was asked, or None where it was asked as fast as it answered.
         values: one for each round, in the unit of the quantity; values of two servers with the same index were measured
             in the same round, so that their ratio means something.
+        beside: what the reference gave, measured in turns with each value, where it was; ratios are to these.
         restarts: the number of the server's process for each value: equal numbers, the same process.
         trouble: why there is no figure, or "".
     """
@@ -42,6 +43,7 @@ class Series:
     quantity: str
     server: str
     values: tuple[float, ...]
+    beside: tuple[float, ...] = ()
     restarts: tuple[int, ...] = ()
     connections: int = 1
     depth: int = 1

@@ -64,7 +64,16 @@ def series(
 ) -> Series:
     """A series; each two values are of one process."""
     processes = tuple(number // 2 for number in range(len(values)))
-    return Series(quantity, name, tuple(values), processes, connections, 1, idle, load, trouble)
+    return Series(
+        quantity,
+        name,
+        tuple(values),
+        restarts=processes,
+        connections=connections,
+        idle=idle,
+        load=load,
+        trouble=trouble,
+    )
 
 
 def record(*given: Series, target: str = "native", left_out: str = "") -> Benchmarks:

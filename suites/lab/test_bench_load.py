@@ -11,11 +11,10 @@ import signal
 import socket
 import threading
 
-import numpy as np
 import psutil
 import pytest
 
-from lab.bench.generator import Outcome, Request, Unserved, WrongAnswer
+from lab.bench.generator import Request, Unserved, WrongAnswer
 from lab.bench.load.__main__ import way_of
 from lab.bench.load.asking import Trouble, intended, shares, turns
 from lab.bench.load.crowd import Crowd
@@ -209,10 +208,3 @@ def test_the_open_loop_shows_a_stall_that_the_closed_loop_hides() -> None:
     assert closed.latencies.max() >= STALL * 1e9 * 0.9, "the stall fell into the run"
     hidden, shown = (percentile(histogram(run.latencies), 99) / 1e6 for run in (closed, opened))
     assert hidden < STALL / 3 < shown
-
-
-def test_a_busy_generator_says_so() -> None:
-    """Beyond 80 % of its core the generator may be the limit."""
-    none = np.zeros(0, np.uint64)
-    assert not Outcome(1, 1.0, 0.79, 0.79, none, none).limited
-    assert Outcome(1, 1.0, 0.81, 0.81, none, none).limited
