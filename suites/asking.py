@@ -6,17 +6,38 @@ of. Must not know operations or answers.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from lab.judge.evidence import Evidence
 from lab.judge.subject import ClientSubject, Overran
 from lab.judge.verdict import Blocked
 from lab.wire.script import ScriptedPeer
+from lab.wire.segmentation import Segmentation
 from lab.wire.tap import Tap
 
 Peer = TypeVar("Peer", Tap, ScriptedPeer)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A client under test, ready to be asked, with everything that stands around it.
+
+    Attributes:
+        ca_file: whom it is told to trust.
+        tap_context: what the tap shows to it.
+        cut: how what it is sent is cut.
+    """
+
+    subject: ClientSubject
+    evidence: Evidence
+    ca_file: Path
+    tap_context: ssl.SSLContext
+    cut: Segmentation
 
 
 def ask(

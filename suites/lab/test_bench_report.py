@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from lab.bench.report.document import which_server
 from lab.bench.report.pages import write_report
 from lab.bench.target import Series
 from suites.lab.browser import MISSING, Browser, programs
+from suites.lab.command_line import erle
 from suites.lab.measured import record, series
 
 ROOT = Path(__file__).parents[2]
@@ -162,16 +161,8 @@ def test_a_report_does_not_replace_what_is_none(benchmarks: Benchmarks, tmp_path
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear", "utf-8")
     write(benchmarks, tmp_path / "results" / benchmarks.id)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "lab", "bench", "--report", "--results", str(tmp_path / "results")),
-            *("-o", str(tmp_path / "mine")),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    done = erle(
+        *("bench", "--report", "--results", str(tmp_path / "results")), *("-o", str(tmp_path / "mine"))
     )
     assert done.returncode == 3
     assert "is there and is no report" in done.stderr

@@ -16,16 +16,10 @@ import typer
 
 from lab.cli import app
 from lab.errors import LabError, UnknownName
+from suites.lab.command_line import erle
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"docker", "pytest", "testcontainers", "hypothesis", "numpy", "twisted", "jinja2"}
-
-
-def erle(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line as `python -m lab`."""
-    return subprocess.run(
-        [sys.executable, "-m", "lab", *arguments], capture_output=True, text=True, check=False, cwd=ROOT
-    )
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from suites.lab.command_line import erle
+
 ROOT = Path(__file__).resolve().parents[2]
 
 CLIENT = '''
@@ -55,14 +57,9 @@ CASE = "smtp.client.leading-dots-are-doubled"
 def run(folder: Path, *words: str) -> tuple[int, list[dict[str, object]], str]:
     """Run ``erle run smtp`` with embedded peers; the exit code, the verdict rows and what was printed."""
     results = folder / "results"
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", "run", "smtp", "--peers", "embedded", f"--results={results}", *words],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    done = erle(
+        *("run", "smtp", "--peers", "embedded", f"--results={results}", *words),
+        environment={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder)},
     )
     rows = []
     if (results / "latest").exists():

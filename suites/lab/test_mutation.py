@@ -22,6 +22,7 @@ from lab.judge.mutation import (
     write_outcome,
 )
 from lab.judge.suite import find_suites
+from suites.lab.command_line import erle
 
 ROOT = Path(__file__).resolve().parents[2]
 MUTANT = Candidate("odd", "client", ("python", "-m", "x"), ("even",), "toy-sum", "Sums are odd.")
@@ -334,16 +335,7 @@ def test_every_smtp_mutant_has_a_clause_and_every_clause_a_mutant() -> None:
 
 def test_the_command_line_kills_one_of_each_role() -> None:
     """``erle mutants`` tries the mutants that are named, says which case killed each, and ends with 0."""
-    words = ["mutants", "smtp", "--mutant", "dots-left", "--mutant", "keeps-dots"]
-
-    ended = subprocess.run(
-        [sys.executable, "-m", "lab", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    ended = erle("mutants", "smtp", "--mutant", "dots-left", "--mutant", "keeps-dots")
 
     assert ended.returncode == 0, ended.stderr
     assert "2 of 2 mutants killed" in ended.stdout
@@ -359,14 +351,7 @@ def test_the_command_line_kills_one_of_each_role() -> None:
 )
 def test_the_command_line_tells_unknown_names(words: list[str], said: str) -> None:
     """A name that stands for nothing is a usage error with the nearest names."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "lab", "mutants", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    ended = erle("mutants", *words)
 
     assert ended.returncode == 2
     assert said in ended.stderr

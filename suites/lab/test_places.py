@@ -12,6 +12,7 @@ import pytest
 from lab.cli import run_command
 from lab.judge.place import HERE, family, parse_stat
 from lab.judge.rows import Row, differ_by_place
+from suites.lab.command_line import erle
 from suites.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,14 +146,7 @@ def test_a_group_is_ended_with_its_children() -> None:
 )
 def test_places_that_cannot_be_are_told(words: list[str], said: str) -> None:
     """An unknown place, and a protocol whose servers cannot be started elsewhere, are usage errors."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "lab", "run", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = erle("run", *words)
 
     assert ended.returncode in {2, 3}, ended.stderr
     assert said in ended.stderr

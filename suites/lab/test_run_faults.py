@@ -15,6 +15,7 @@ import pytest
 from lab.stack.faults import kill
 from lab.stack.lifecycle import down
 from lab.stack.project import Lab
+from suites.lab.command_line import erle
 from suites.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,29 +81,11 @@ def test_server_killed_mid_run_blocks_the_rest_and_the_run_ends(other_checkout: 
     assert "blocked" in printed
 
 
-def test_nothing_to_judge_is_said(tmp_path: Path) -> None:
+def test_nothing_to_judge_is_said() -> None:
     """A selection that matches no case is no green run."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "lab",
-            "run",
-            "smtp",
-            "--peers",
-            "embedded",
-            "--case",
-            "smtp.client.no-such-case",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = erle("run", "smtp", "--peers", "embedded", "--case", "smtp.client.no-such-case")
     assert done.returncode == 2
     assert "nothing ran" in done.stderr
-    assert tmp_path.exists()
 
 
 @pytest.fixture
@@ -124,26 +107,9 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_full_disk_is_one_message_and_exit_code_3(full_disk: Path) -> None:
     """Results that no longer fit end the run with one line and exit code 3; those so far are kept."""
-    done = subprocess.run(
-        [
-            *[
-                sys.executable,
-                "-m",
-                "lab",
-                "run",
-                "smtp",
-                "--peers",
-                "embedded",
-                "--implementation",
-                "smtplib",
-            ],
-            *["--case", "smtp.client.leading-dots-are-doubled", "--results", str(full_disk)],
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    done = erle(
+        *("run", "smtp", "--peers", "embedded", "--implementation", "smtplib"),
+        *("--case", "smtp.client.leading-dots-are-doubled", "--results", str(full_disk)),
     )
     assert done.returncode == 3, done.stdout + done.stderr
     assert "could not be written" in done.stderr

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import ast
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ import pytest
 from lab.errors import LabError
 from lab.judge.suite import load_suite
 from lab.survey import cases_of, survey
+from suites.lab.command_line import erle
 
 ROOT = Path(__file__).parents[2]
 
@@ -188,9 +187,8 @@ def test_unreadable_data_is_one_message(root: Path, file: str, text: str, said: 
 
 def test_the_real_checkout_has_all_listings_and_shows_them() -> None:
     """Both forms work on this checkout, whose listings are 131."""
-    command = [sys.executable, "-m", "lab", "status"]
-    shown = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True, cwd=ROOT).stdout)
+    shown = json.loads(erle("status", "--json").stdout)
     assert shown["listings"]["total"] == 131
-    text = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    text = erle("status").stdout
     assert f"{shown['listings']['present']} of 131" in text
     assert all(name in text for name in [*shown["servers"], *shown["protocols"]])

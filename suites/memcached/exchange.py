@@ -9,10 +9,8 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 
-from lab.judge.evidence import Evidence
 from lab.judge.host import decode
 from lab.judge.subject import ClientSubject
 from lab.judge.verdict import Blocked
@@ -20,10 +18,9 @@ from lab.wire.endpoint import Endpoint
 from lab.wire.faults import Treatment
 from lab.wire.interception import Interception
 from lab.wire.script import ScriptedPeer
-from lab.wire.segmentation import Segmentation
 from lab.wire.tap import Tap
 from lab.wire.transcript import Transcript
-from suites.asking import ask
+from suites.asking import Bench, ask
 from suites.memcached.contract import Operation, Report, Result
 from suites.memcached.conversation import Command, Conversation
 from suites.memcached.frames import Inbox
@@ -117,23 +114,8 @@ class Talk:
         return results
 
 
-class ClientBench:
-    """A client under test, ready to be asked, with everything that stands around it."""
-
-    def __init__(
-        self,
-        subject: ClientSubject,
-        evidence: Evidence,
-        *,
-        ca_file: Path,
-        tap_context: ssl.SSLContext,
-        cut: Segmentation,
-    ) -> None:
-        self._subject = subject
-        self._evidence = evidence
-        self._ca_file = ca_file
-        self._tap_context = tap_context
-        self._cut = cut
+class ClientBench(Bench):
+    """A client under test that works through taps, or with a script."""
 
     @contextmanager
     def through_taps(
@@ -165,8 +147,8 @@ class ClientBench:
         Raises:
             Blocked: a server could not be reached.
         """
-        self._evidence.peer, self._evidence.peer_kind = peer, kind
-        interception = Interception(self._tap_context, host_context, "localhost") if tls else None
+        self.evidence.peer, self.evidence.peer_kind = peer, kind
+        interception = Interception(self.tap_context, host_context, "localhost") if tls else None
         exchange = Exchange()
         with ExitStack() as held:
             taps = [
@@ -174,7 +156,7 @@ class ClientBench:
                     Tap(
                         endpoint,
                         from_client=from_client or Treatment(),
-                        from_server=from_server or Treatment(segmentation=self._cut),
+                        from_server=from_server or Treatment(segmentation=self.cut),
                         interception=interception,
                     )
                 )
@@ -190,9 +172,9 @@ class ClientBench:
         self, manners: Manners, *, login: Login | None = None, timeout: float = CLIENT_TIMEOUT
     ) -> Iterator[Talk]:
         """The client, open for as long as the block lasts, with a scripted server of these manners."""
-        self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
+        self.evidence.peer, self.evidence.peer_kind = "script", "scripted"
         exchange = Exchange()
-        peer = ScriptedPeer(Responder(manners), segmentation=self._cut)
+        peer = ScriptedPeer(Responder(manners), segmentation=self.cut)
         try:
             with self._opened([peer.endpoint], (), exchange, login, timeout, tls=False) as talk:
                 yield talk
@@ -207,8 +189,8 @@ class ClientBench:
 
     def by_datagrams(self, operations: Sequence[Operation]) -> tuple[list[Result], list[bytes]]:
         """The client on a server that is reached by UDP and answers nothing; what it says, and the datagrams it has sent."""
-        self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
-        inbox = Inbox(self._evidence.add(Transcript("client", "script/udp")))
+        self.evidence.peer, self.evidence.peer_kind = "script", "scripted"
+        inbox = Inbox(self.evidence.add(Transcript("client", "script/udp")))
         try:
             return self.run_at([inbox.endpoint], operations), inbox.taken()
         finally:
@@ -226,7 +208,7 @@ class ClientBench:
         tls: bool,
     ) -> Iterator[Talk]:
         if login is not None:
-            self._evidence.mask(login.username, login.password)
+            self.evidence.mask(login.username, login.password)
         # certificates are made for names
         arguments = {
             "servers": [
@@ -237,21 +219,21 @@ class ClientBench:
                 }
                 for address in addresses
             ],
-            "ca_file": str(self._ca_file) if tls else None,
+            "ca_file": str(self.ca_file) if tls else None,
             "username": login.username if login is not None else None,
             "password": login.password if login is not None else None,
             "timeout": timeout,
         }
-        answer = ask(self._subject, "open", arguments, CALL_DEADLINE)
+        answer = ask(self.subject, "open", arguments, CALL_DEADLINE)
         if answer["outcome"] != "done":
             message = f"the client could not be opened: {answer.get('cause')}"
             raise AssertionError(message)
         try:
-            yield Talk(self._subject, taps, exchange)
+            yield Talk(self.subject, taps, exchange)
         finally:
             # a client that hangs has lost its process, and the case has its verdict already
             with suppress(AssertionError, Blocked):
-                ask(self._subject, "close", {}, CALL_DEADLINE)
+                ask(self.subject, "close", {}, CALL_DEADLINE)
 
     def _keep(self, exchange: Exchange, taps: Sequence[Tap]) -> None:
         """Called when the case has ended, also when the client hangs: that is when transcripts are wanted most."""
@@ -261,5 +243,5 @@ class ClientBench:
 
     def _understand(self, exchange: Exchange, transcripts: Sequence[Transcript]) -> None:
         for transcript in transcripts:
-            self._evidence.add(transcript)
+            self.evidence.add(transcript)
         exchange.conversations = tuple(Conversation(transcript) for transcript in transcripts)

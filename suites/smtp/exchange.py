@@ -9,18 +9,14 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
-from lab.judge.evidence import Evidence
-from lab.judge.subject import ClientSubject
 from lab.wire.endpoint import Endpoint
 from lab.wire.faults import Treatment
 from lab.wire.interception import Interception
 from lab.wire.script import ScriptedPeer
-from lab.wire.segmentation import Segmentation
 from lab.wire.tap import Tap
-from suites.asking import ask, kept, tapped
+from suites.asking import Bench, ask, kept, tapped
 from suites.smtp.contract import Report, Security, Transaction
 from suites.smtp.conversation import Conversation
 from suites.smtp.mailhost import Account, Mailhost
@@ -99,23 +95,8 @@ def _known_as(endpoint: Endpoint, security: Security) -> Endpoint:
     return Endpoint("localhost", endpoint.port) if named else endpoint
 
 
-class ClientBench:
-    """A client under test, ready to be asked, with everything that stands around it."""
-
-    def __init__(
-        self,
-        subject: ClientSubject,
-        evidence: Evidence,
-        *,
-        ca_file: Path,
-        tap_context: ssl.SSLContext,
-        cut: Segmentation,
-    ) -> None:
-        self._subject = subject
-        self._evidence = evidence
-        self._ca_file = ca_file
-        self._tap_context = tap_context
-        self._cut = cut
+class ClientBench(Bench):
+    """A client under test that sends through the tap, or to a script."""
 
     def send(
         self,
@@ -138,12 +119,12 @@ class ClientBench:
             local_name: the name to say in EHLO; the client's own choice when ``None``.
             from_client: what the tap does to the client's octets.
         """
-        self._evidence.peer, self._evidence.peer_kind = to.name, to.kind
-        self._evidence.peer_trouble = to.trouble
+        self.evidence.peer, self.evidence.peer_kind = to.name, to.kind
+        self.evidence.peer_trouble = to.trouble
         interception = None
         if security != "none":
             interception = Interception(
-                self._tap_context,
+                self.tap_context,
                 host_context(to),
                 "localhost",
                 request=STARTTLS_REQUEST if security == "starttls" else None,
@@ -154,10 +135,10 @@ class ClientBench:
         tap = Tap(
             peer,
             from_client=treatment,
-            from_server=Treatment(segmentation=self._cut),
+            from_server=Treatment(segmentation=self.cut),
             interception=interception,
         )
-        with tapped(tap, self._evidence):
+        with tapped(tap, self.evidence):
             report = self._call(
                 _known_as(tap.endpoint, security), transactions, security, account, local_name
             )
@@ -182,9 +163,9 @@ class ClientBench:
             address: where the scripted host listens.
             timeout: seconds the client may wait for one thing.
         """
-        self._evidence.peer, self._evidence.peer_kind = "script", "scripted"
-        script = ScriptedPeer(Responder(manners), host=address, segmentation=self._cut, window=manners.window)
-        with kept(script, self._evidence) as peer:
+        self.evidence.peer, self.evidence.peer_kind = "script", "scripted"
+        script = ScriptedPeer(Responder(manners), host=address, segmentation=self.cut, window=manners.window)
+        with kept(script, self.evidence) as peer:
             endpoint = Endpoint(host, peer.endpoint.port) if host else _known_as(peer.endpoint, security)
             report = self._call(endpoint, transactions, security, account, local_name, timeout)
         return Exchange(report, tuple(Conversation(transcript) for transcript in peer.transcripts))
@@ -199,12 +180,12 @@ class ClientBench:
         timeout: float = CLIENT_TIMEOUT,
     ) -> Report:
         if account is not None:
-            self._evidence.mask(account.username, account.password)
+            self.evidence.mask(account.username, account.password)
         arguments = {
             "host": endpoint.host,
             "port": endpoint.port,
             "security": security,
-            "ca_file": str(self._ca_file),
+            "ca_file": str(self.ca_file),
             "local_name": local_name,
             "username": account.username if account is not None else None,
             "password": account.password if account is not None else None,
@@ -212,4 +193,4 @@ class ClientBench:
             "transactions": transactions,
         }
         # the subject has checked the outcome; a client's further claims are read as what they are, claims
-        return cast("Report", ask(self._subject, "send", arguments, CALL_DEADLINE))
+        return cast("Report", ask(self.subject, "send", arguments, CALL_DEADLINE))
