@@ -178,27 +178,41 @@ def measure_memory(targets: Sequence[Target], costs: Costs) -> None:
 
 
 def measure_clients(
-    clients: Sequence[Implementation], target: Target, core: int, costs: Costs, tell: Callable[[str], None]
+    clients: Sequence[Implementation],
+    target: Target,
+    core: int,
+    rounds: int,
+    costs: Costs,
+    tell: Callable[[str], None],
 ) -> None:
-    """Operations a second of each client, and what each costs it, as memcached answers."""
-    for client in clients:
-        module, _, made = client.entry.partition(":") if client.entry else ("", "", "")
-        for size, count in TIMES.items():
-            tell(f"client {client.name}, {size} octets")
-            found: list[tuple[float, float]] = []
-            for _ in range(3):
-                argv = [sys.executable, "-c", CLIENT, module, made, target.address[0], str(target.address[1])]
-                ran = subprocess.run(
-                    pinned([*argv, str(size), str(count)], core),
-                    cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-                )  # fmt: skip
-                if ran.returncode:
-                    raise LabError(
-                        f"{client.name} could not be measured: {ran.stderr.strip().splitlines()[-1]}"
-                    )
-                row = json.loads(ran.stdout)
-                found.append((row["rate"], row["cpu"]))
-            costs.clients[name(client.name, size)] = [median(figures) for figures in zip(*found, strict=True)]
+    """Operations a second of each client, and what each costs it, as memcached answers: a process for each in each round.
+
+    Raises:
+        LabError: one of them could not be run.
+    """
+    chance = random.Random(0)
+    cells = [(client, size) for client in clients for size in TIMES]
+    found: dict[str, list[tuple[float, float]]] = {name(client.name, size): [] for client, size in cells}
+    for turn in range(rounds):
+        tell(f"clients, round {turn + 1} of {rounds}")
+        for client, size in chance.sample(cells, len(cells)):
+            found[name(client.name, size)].append(_client_costs(client, size, target, core))
+    for cell, figures in found.items():
+        costs.clients[cell] = [median(each) for each in zip(*figures, strict=True)]
+
+
+def _client_costs(client: Implementation, size: int, target: Target, core: int) -> tuple[float, float]:
+    """Operations a second, and CPU seconds for each, of one process."""
+    module, _, made = client.entry.partition(":") if client.entry else ("", "", "")
+    argv = [sys.executable, "-c", CLIENT, module, made, target.address[0], str(target.address[1])]
+    ran = subprocess.run(
+        pinned([*argv, str(size), str(TIMES[size])], core),
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    if ran.returncode:
+        raise LabError(f"{client.name} could not be measured: {ran.stderr.strip().splitlines()[-1]}")
+    row = json.loads(ran.stdout)
+    return row["rate"], row["cpu"]
 
 
 def measure_inside(pid: int, kept: Path, parts: Sequence[str], rounds: int, core: int) -> None:
@@ -224,7 +238,7 @@ def measure_inside(pid: int, kept: Path, parts: Sequence[str], rounds: int, core
                 row for row in rows if (row.protocol, row.role) == ("memcached", "client") and row.entry
             ]
             costs.clients.clear()
-            measure_clients(clients, memcached, core, costs, tell)
+            measure_clients(clients, memcached, core, rounds, costs, tell)
     costs.keep(kept)
 
 

@@ -157,7 +157,8 @@ def _memory(costs: Costs) -> Iterator[str]:
 
 def _clients(costs: Costs) -> Iterator[str]:
     yield (
-        "Clients: set and get in turn on memcached, on the same core; CPU of the client's process. Operations a second "
+        "Clients: set and get in turn on memcached, on the same core; CPU of the client's process, with its adapter; medians of the "
+        "rounds. Operations a second "
         "suffer from whatever else the machine does meanwhile, processor time hardly."
     )
     yield ""

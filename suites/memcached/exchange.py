@@ -31,6 +31,8 @@ CALL_DEADLINE = 6.0
 CLIENT_TIMEOUT = 3.0
 #: For cases in which the server stays silent.
 SHORT_TIMEOUT = 0.4
+#: For cases in which a real server answers first, and is then frozen or killed: it may have to wait for a processor.
+FAULT_TIMEOUT = 1.0
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ CONTROLS = {
 SPACES = {"space": b" ", "tab": b"\t", "vertical-tab": b"\x0b", "form-feed": b"\x0c"}
 
 
-#: Seconds that a client waits whose command line was none, so that no answer comes.
-TIMEOUT = 0.3
+#: Seconds that a client waits whose command line was none, so that no answer comes; others have them for their answers.
+TIMEOUT = 1.0
 
 
 def never_sent(client: Client, name: Name, key: bytes, mark: bytes) -> None:

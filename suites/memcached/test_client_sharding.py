@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
+from suites.memcached.exchange import FAULT_TIMEOUT
 from suites.memcached.operations import delete, get, get_many, new_key, put
 from suites.memcached.subjects import Client, claims
 
@@ -68,7 +69,7 @@ def test_a_second_client_finds_them(client: Client) -> None:
 def test_one_server_down(client: Client, how: str) -> None:
     """With one of four servers down, what is told as stored can be found; the keys of the others are found."""
     keys = [new_key(str(number)) for number in range(COUNT)]
-    with client.on_shards(4, timeout=0.4) as (talk, shards):
+    with client.on_shards(4, timeout=FAULT_TIMEOUT) as (talk, shards):
         talk.run(*(put(key, b"old") for key in keys))
         lost = [key for key in keys if client.stored(key, at=shards[0].endpoint())]
         others = [key for key in keys if key not in lost][:10]
