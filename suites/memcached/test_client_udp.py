@@ -6,14 +6,12 @@ reserved octets of its headers, which are what its memory held before: 0 in one 
 
 from __future__ import annotations
 
-import select
-import time
-
 from lab.judge.marks import clause, cuts, needs, role
 from suites.memcached.contract import Operation
 from suites.memcached.frames import taken_apart
 from suites.memcached.operations import change, delete, new_key, put
 from suites.memcached.subjects import Client, claims
+from suites.waiting import wait_until
 
 # a datagram is not cut
 pytestmark = [role("client"), needs("udp", "noreply"), cuts("whole")]
@@ -82,7 +80,5 @@ def test_a_server_takes_it(client: Client) -> None:
 
     client.run_again([client.peer().endpoint("udp")], put(key, b"by udp", noreply=True))
 
-    last = time.monotonic() + ARRIVAL
-    while (found := client.stored(key)) is None and time.monotonic() < last:
-        select.select([], [], [], 0.02)
-    assert found == b"by udp"
+    wait_until(lambda: client.stored(key) is not None, ARRIVAL)
+    assert client.stored(key) == b"by udp"

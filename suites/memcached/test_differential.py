@@ -7,7 +7,6 @@ last tests hold that list to its word.
 from __future__ import annotations
 
 import base64
-import select
 import time
 from collections.abc import Callable, Iterator
 
@@ -28,6 +27,7 @@ from suites.memcached.hosts import held, single
 from suites.memcached.operations import new_key
 from suites.memcached.properties import in_profile
 from suites.memcached.subjects import Server
+from suites.waiting import wait_until
 
 #: A search in profile ``deep`` takes minutes.
 long_search = pytest.mark.timeout(3600)
@@ -183,16 +183,12 @@ def test_seconds_that_pass_are_counted_alike(server: Server, standard: list[Play
             player.say(MORTAL.replace(b"{k}", key).replace(b"%d", b"%d" % life))
 
     # a server's seconds begin at any moment: one that is told of may be over, or not yet begun
-    last = time.monotonic() + max(lives) + 2
     asked = b"".join(ALL.replace(b"{k}", key) for key in keys.values())
     left = b"".join(
         b"VALUE %bg 0 1\r\nx\r\nVALUE %bh 0 1\r\nx\r\nEND\r\n" % (key, key) for key in keys.values()
     )
-    waiting = {player.name: player for player in players}
-    while waiting and time.monotonic() < last:
-        waiting = {name: player for name, player in waiting.items() if player.say(asked) != left}
-        select.select([], [], [], 0.05)
-    said = {name: player.say(asked) for name, player in waiting.items()}
+    wait_until(lambda: all(player.say(asked) == left for player in players), max(lives) + 2)
+    said = {player.name: answer for player in players if (answer := player.say(asked)) != left}
     for player in players:
         player.close()
 
