@@ -53,8 +53,8 @@ def up(
     """Bring up the named servers (None: all outside profiles) and what they depend on; return them, each ready.
 
     Puts right what the machine lacks where the user agrees (or `yes`), builds missing images, and waits until every server
-    has answered in its own protocol. Servers named in `keep` stay as they run, even if what they are made from has changed
-    since. Nobody's name stands on what comes up this way, so `erle gc` removes it: `leases` is for what has to last.
+    has answered in its own protocol. Servers named in `keep` that are there stay as they are: who uses them has waited for them,
+    and may have frozen or ended them since. Nobody's name stands on what comes up this way, so `erle gc` removes it: `leases` is for what has to last.
     Raises `LabError` otherwise; servers that did come up are left running.
     """
     progress = progress or Quiet()
@@ -63,8 +63,15 @@ def up(
         engine = _engine(lab, wanted, progress, yes=yes)
         images.build(engine, wanted, progress)
         accounts.prepare(lab)
-        started = _start(lab, engine, wanted, progress, lock, keep)
-        ready = _wait(lab, started, wanted, progress, seconds)
+        have = services(lab)
+        kept = {
+            server.name: have[server.name] for server in wanted if server.name in keep and server.name in have
+        }
+        for name in kept:
+            progress.update(name, "running")
+        mine = [server for server in wanted if server.name not in kept]
+        started = _start(lab, engine, mine, have, progress, lock)
+        ready = kept | _wait(lab, started, mine, progress, seconds)
         return versions.complete(lab, ready, wanted)
 
 
@@ -84,16 +91,15 @@ def _start(
     lab: Lab,
     engine: Engine,
     wanted: Sequence[Server],
+    have: dict[str, Service],
     progress: Progress,
     lock: int,
-    keep: Collection[str],
 ) -> dict[str, Service]:
-    """Start what does not run as compose.yaml says; return all the lab's services."""
+    """Start what does not run as compose.yaml says; return all the lab's services, which were ``have``."""
     names = [server.name for server in wanted]
-    have = services(lab)
-    hashes = compose.config_hashes(lab, engine, names) if have else {}
     running = {name for name in names if name in have and have[name].state == "running"}
-    current = {name for name in running if name in keep or have[name].config == hashes.get(name)}
+    hashes = compose.config_hashes(lab, engine, names) if running else {}
+    current = {name for name in running if have[name].config == hashes.get(name)}
     stale = [name for name in names if name not in current]
     for name in names:
         progress.update(name, "starting" if name in stale else "running")

@@ -10,14 +10,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lab.stack import leases, lifecycle, readiness
+from lab.stack import faults, leases, lifecycle, readiness
 from lab.stack.locks import Busy, identity, is_alive, locked
 from lab.stack.project import Lab
+from lab.stack.service import Service
 from suites.lab.stack_labs import (
     ROOT,
     cut_down,
@@ -213,6 +214,25 @@ def test_ctrl_c_while_a_server_is_waited_for_leaves_nothing(tmp_path: Path) -> N
         assert time.monotonic() - began < readiness.DEADLINE / 2
         assert runner.returncode == -signal.SIGINT
         assert lifecycle.services(lab) == {}
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(("fault", "state"), [(faults.pause, "paused"), (faults.kill, "exited")])
+def test_what_a_living_holder_has_broken_stays_broken(
+    lab: Lab, fault: Callable[[Lab, str], Service], state: str
+) -> None:
+    """A worker that comes later neither heals what a case of another has frozen or killed, nor waits for it, nor fails."""
+    other = holder(lab, "memcached")
+    [container] = ready(other)
+    fault(lab, "memcached")
+    with leases.Lease(lab, ["memcached", "dnsmasq"]) as lease:
+        assert {name: service.state for name, service in lease.services.items()} == {
+            "memcached": state,
+            "dnsmasq": "running",
+        }
+        assert lease.services["memcached"].container == container
+    assert let_go(other) == 0
+    assert lifecycle.services(lab) == {}
 
 
 @pytest.mark.docker
