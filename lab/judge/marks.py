@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-Role = Literal["client", "server"]
+from lab.judge.catalogue import Role
 
 
 def clause(*ids: str) -> pytest.MarkDecorator:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-Role = Literal["client", "server"]
+from lab.judge.catalogue import Role
+
 Made = TypeVar("Made", bound=type)
 
 

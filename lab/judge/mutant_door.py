@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from lab.judge import host
-from lab.judge.catalogue import Implementation
-from lab.judge.mutant import Breeder, Mutant, Role
+from lab.judge.catalogue import Implementation, Role
+from lab.judge.mutant import Breeder, Mutant
 
 Whole = TypeVar("Whole")
 

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-Level = Literal["MUST", "SHOULD", "MAY"]
+from lab.judge.ledger import Level
+
 KeyWords = Literal["capitals", "any case"]
 Counts = Mapping[str, Mapping[str, int]]
 """Specification name to section to the number of its MUST and SHOULD sentences."""

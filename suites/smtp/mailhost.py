@@ -39,6 +39,10 @@ class Account:
     password: str
 
 
+#: Whom a client logs in as at a scripted host, which takes whatever is given.
+ACCOUNT = Account("lab-user", "lab-secret")
+
+
 class Mailhost(Protocol):
     """What a case needs of a host."""
 

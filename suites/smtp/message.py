@@ -9,6 +9,7 @@ import secrets
 
 DOMAIN = "lab.example"
 SENDER = f"sender@{DOMAIN}"
+RECIPIENT = f"recipient@{DOMAIN}"
 
 
 def new_token() -> str:

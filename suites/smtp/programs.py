@@ -16,6 +16,7 @@ from lab.wire.answers import Answer, Answers
 from lab.wire.endpoint import Endpoint
 from lab.wire.script import ScriptedPeer
 from suites.smtp.conversation import Conversation
+from suites.smtp.message import RECIPIENT, SENDER
 from suites.smtp.responder import Manners, Responder
 
 #: Each program is told to give up much earlier than its deadline.
@@ -23,8 +24,6 @@ SMTP = Programs("implementations.smtp")
 PROGRAMS = ("simple", "debug", "ehlo", "tls", "login")
 #: Those that take `--ca-file`.
 WITH_TLS = ("tls", "login")
-SENDER = "sender@lab.example"
-RECIPIENT = "recipient@lab.example"
 PASSWORD_VARIABLE = "SMTP_PASSWORD"
 USER = "user0"
 PASSWORD = "a-password-nobody-may-see"

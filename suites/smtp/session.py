@@ -15,6 +15,8 @@ from suites.smtp.message import SENDER, stuff
 from suites.smtp.replies import Reply, read_reply, split_replies
 
 DRIVER_NAME = "driver.lab.example"
+#: The command that opens a transaction.
+MAIL = f"MAIL FROM:<{SENDER}>"
 
 
 class SmtpSession:

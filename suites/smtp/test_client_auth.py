@@ -10,14 +10,13 @@ import pytest
 from lab.judge.marks import clause, cuts, needs, role
 from lab.wire.answers import Answers, Held
 from suites.smtp.exchange import Exchange, transaction
-from suites.smtp.mailhost import Account
+from suites.smtp.mailhost import ACCOUNT, Account
 from suites.smtp.responder import EHLO_DEFAULT, Manners
 from suites.smtp.sasl import plain_responses
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = [role("client"), needs("starttls")]
 
-ACCOUNT = Account("lab-user", "lab-secret")
 WRONG = b"535 5.7.8 wrong name or password\r\n"
 LATER = b"454 4.7.0 the directory is away\r\n"
 

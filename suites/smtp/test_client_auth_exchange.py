@@ -10,14 +10,13 @@ from lab.judge.marks import clause, cuts, needs, role
 from lab.wire.answers import Answer
 from lab.wire.stream import RecordedStream
 from suites.smtp.exchange import Exchange
-from suites.smtp.mailhost import Account
+from suites.smtp.mailhost import ACCOUNT, Account
 from suites.smtp.responder import EHLO_DEFAULT, Manners
 from suites.smtp.sasl import cram_response, plain_responses
 from suites.smtp.subjects import Client
 
 pytestmark = [role("client"), needs("starttls")]
 
-ACCOUNT = Account("lab-user", "lab-secret")
 #: Its PLAIN response does not fit on a command line (RFC 4954, section 4, item 3).
 LONG_ACCOUNT = Account("lab-user", "s" * 600)
 COMMAND_LIMIT = 512

@@ -11,18 +11,16 @@ from lab.wire.stream import RecordedStream
 from suites.smtp.certificates import CLAIMED, UNSOUND, Certificates
 from suites.smtp.contract import Security
 from suites.smtp.exchange import Exchange
-from suites.smtp.mailhost import Account
+from suites.smtp.mailhost import ACCOUNT, Account
+from suites.smtp.parameters import both_ways
 from suites.smtp.responder import EHLO_DEFAULT, Manners, ehlo_reply
 from suites.smtp.subjects import Client
 
 # what a client makes of a certificate does not hang on how the clear stream is cut
 pytestmark = [role("client"), cuts("whole")]
 
-ACCOUNT = Account("lab-user", "lab-secret")
 WITH_AUTH = (*EHLO_DEFAULT, "AUTH PLAIN")
 UNVERIFIED = ["unknown-authority", "expired", "self-signed"]
-WAYS: list[Security] = ["starttls", "tls"]
-both_ways = pytest.mark.parametrize("security", WAYS)
 
 
 def show(

@@ -10,14 +10,13 @@ from lab.judge.marks import clause, needs, role
 from lab.wire.answers import Answers
 from suites.smtp.conversation import Conversation
 from suites.smtp.exchange import Exchange, transaction
-from suites.smtp.message import content, eight_bit_message
+from suites.smtp.message import RECIPIENT, content, eight_bit_message
 from suites.smtp.mime import Part, invalid, lost, nested, parse
 from suites.smtp.responder import EHLO_DEFAULT, Manners
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")
 
-RECIPIENT = "recipient@lab.example"
 CHUNKING = (*EHLO_DEFAULT, "CHUNKING")
 BINARY = (*CHUNKING, "BINARYMIME")
 #: The same without PIPELINING, so that nothing is under way when a chunk is refused.

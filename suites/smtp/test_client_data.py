@@ -11,13 +11,12 @@ import pytest
 from lab.judge.marks import clause, cuts, needs, role
 from lab.wire.answers import Answers
 from suites.smtp.exchange import transaction
-from suites.smtp.message import message, stuff
+from suites.smtp.message import RECIPIENT, message, stuff
 from suites.smtp.responder import Manners
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")
 
-RECIPIENT = "recipient@lab.example"
 DOTS = {
     "first-line": b".first\r\nsecond\r\n",
     "every-line": b".\r\n..\r\n...\r\n.a\r\n",

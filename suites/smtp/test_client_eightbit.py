@@ -6,14 +6,13 @@ import pytest
 
 from lab.judge.marks import clause, needs, role
 from suites.smtp.exchange import Exchange, transaction
-from suites.smtp.message import content, eight_bit_message, message
+from suites.smtp.message import RECIPIENT, content, eight_bit_message, message
 from suites.smtp.mime import invalid, lost, parse
 from suites.smtp.responder import Manners
 from suites.smtp.subjects import Client
 
 pytestmark = role("client")
 
-RECIPIENT = "recipient@lab.example"
 TEXT = "Grüße aus Köln\r\n= und ein Gleichheitszeichen\r\n".encode()
 MULTIPART = message(
     b"--cut\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"

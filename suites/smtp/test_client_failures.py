@@ -14,13 +14,12 @@ from lab.judge.marks import clause, cuts, role
 from lab.wire.answers import Answer, Answers, Held, close, reset, say_and_close
 from lab.wire.stream import RecordedStream
 from suites.smtp.exchange import Exchange, transaction
-from suites.smtp.message import message, stuff
+from suites.smtp.message import RECIPIENT, message, stuff
 from suites.smtp.responder import EHLO_DEFAULT, Manners, ehlo_reply
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")
 
-RECIPIENT = "recipient@lab.example"
 STAGES = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", "END")
 #: Seconds that a client is told to wait, where waiting is what is looked at.
 PATIENCE = 0.4

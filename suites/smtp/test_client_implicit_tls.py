@@ -12,14 +12,13 @@ from lab.wire.stream import Overdue, RecordedStream
 from suites.smtp.certificates import Certificates
 from suites.smtp.contract import Security
 from suites.smtp.exchange import Exchange
+from suites.smtp.parameters import WAYS, both_ways
 from suites.smtp.responder import Manners
 from suites.smtp.subjects import Client
 from suites.smtp.tls_records import begins_handshake
 
 pytestmark = role("client")
 
-WAYS: list[Security] = ["starttls", "tls"]
-both_ways = pytest.mark.parametrize("security", WAYS)
 #: RFC 7525, section 4.2: those of its recommended suites that need no parameters from the server's side.
 RECOMMENDED = ["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"]
 #: OpenSSL speaks TLS 1.0 only where its security level lets it.

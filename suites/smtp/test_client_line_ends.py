@@ -12,13 +12,12 @@ import pytest
 from lab.judge.marks import clause, cuts, role
 from lab.wire.answers import Held
 from suites.smtp.exchange import Exchange, transaction
-from suites.smtp.message import eight_bit_message, message
+from suites.smtp.message import RECIPIENT, eight_bit_message, message
 from suites.smtp.responder import EHLO_DEFAULT, Manners
 from suites.smtp.subjects import Client
 
 pytestmark = role("client")
 
-RECIPIENT = "recipient@lab.example"
 BARE_LF = re.compile(rb"(?<!\r)\n")
 BARE_CR = re.compile(rb"\r(?!\n)")
 WITH_LF = {

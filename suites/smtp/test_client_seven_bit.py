@@ -10,13 +10,12 @@ import pytest
 
 from lab.judge.marks import clause, role
 from suites.smtp.exchange import transaction
-from suites.smtp.message import eight_bit_message, message
+from suites.smtp.message import RECIPIENT, eight_bit_message, message
 from suites.smtp.responder import Manners
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")
 
-RECIPIENT = "recipient@lab.example"
 EIGHT_BIT = {
     "mime-body": eight_bit_message("grün\r\n".encode()),
     "plain-body": message("grün\r\n".encode()),

@@ -9,13 +9,12 @@ import pytest
 from lab.judge.marks import clause, needs, role
 from lab.wire.stream import RecordedStream
 from suites.smtp.exchange import Exchange, transaction
-from suites.smtp.message import content, eight_bit_message, message
+from suites.smtp.message import RECIPIENT, content, eight_bit_message, message
 from suites.smtp.responder import EHLO_DEFAULT, Manners
 from suites.smtp.subjects import SMALL_MESSAGE, Client
 
 pytestmark = role("client")
 
-RECIPIENT = "recipient@lab.example"
 NO_ROOM = {"452": b"452 4.3.1 no room now\r\n", "552": b"552 5.3.4 too big\r\n"}
 DOTTED = message(b".\r\n..two\r\n" * 40 + b"end\r\n")
 UNEVEN = {

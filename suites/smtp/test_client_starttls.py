@@ -12,14 +12,13 @@ from lab.wire.answers import Held, close
 from lab.wire.stream import RecordedStream
 from suites.smtp.contract import Security
 from suites.smtp.conversation import Conversation
-from suites.smtp.mailhost import Account
+from suites.smtp.mailhost import ACCOUNT
 from suites.smtp.responder import EHLO_DEFAULT, Manners, ehlo_reply
 from suites.smtp.subjects import Client
 from suites.smtp.tls_records import begins_handshake, outside_records
 
 pytestmark = [role("client"), needs("starttls")]
 
-ACCOUNT = Account("lab-user", "lab-secret")
 AUTH = "AUTH PLAIN LOGIN"
 GO_AHEAD = b"220 2.0.0 go ahead\r\n"
 NO_RECORD = b"220 this is no TLS record, and never was one\r\n"

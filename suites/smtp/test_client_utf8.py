@@ -9,7 +9,7 @@ import pytest
 from lab.judge.marks import clause, needs, role
 from suites.smtp.contract import Transaction
 from suites.smtp.exchange import Exchange, transaction
-from suites.smtp.message import content, message
+from suites.smtp.message import RECIPIENT, content, message
 from suites.smtp.mime import parse
 from suites.smtp.responder import EHLO_DEFAULT, Manners
 from suites.smtp.subjects import SMALL_MESSAGE, Client
@@ -17,7 +17,6 @@ from suites.smtp.subjects import SMALL_MESSAGE, Client
 pytestmark = [role("client"), needs("smtputf8")]
 
 ADDRESS = "пользователь@lab.example"
-RECIPIENT = "recipient@lab.example"
 WIDE_SUBJECT = message(subject="Grüße")
 WIDE_PART = message(
     b'--cut\r\nContent-Type: text/plain; name="Gr\xc3\xbc\xc3\x9fe.txt"\r\n\r\ntext\r\n--cut--\r\n',

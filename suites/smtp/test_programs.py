@@ -14,8 +14,8 @@ from lab.stack.project import Lab
 from lab.wire.authority import Authority
 from suites.smtp.mailbox import wait_for
 from suites.smtp.mailhost import Mailhost
-from suites.smtp.message import eight_bit_message, message, new_token
-from suites.smtp.programs import PROGRAMS, RECIPIENT, SENDER, Aim, Scripts, run
+from suites.smtp.message import RECIPIENT, SENDER, eight_bit_message, message, new_token
+from suites.smtp.programs import PROGRAMS, Aim, Scripts, run
 from suites.smtp.responder import Manners
 
 #: Lines that end in LF or CR alone, dots in front, no line end last: what a file on a disk may hold.

@@ -12,8 +12,8 @@ from lab.wire.answers import Answer, Answers, reset, say_and_close, silence
 from lab.wire.authority import Authority
 from lab.wire.endpoint import endpoint_of, listen
 from lab.wire.stream import RecordedStream
-from suites.smtp.message import eight_bit_message
-from suites.smtp.programs import PROGRAMS, RECIPIENT, SMTP, Aim, Scripts, run
+from suites.smtp.message import RECIPIENT, eight_bit_message
+from suites.smtp.programs import PROGRAMS, SMTP, Aim, Scripts, run
 
 each_program = pytest.mark.parametrize("program", PROGRAMS)
 

@@ -14,7 +14,8 @@ from lab.wire.answers import Answers, say_and_close, silence
 from lab.wire.stream import RecordedStream
 from suites.smtp.certificates import UNSOUND, Certificates
 from suites.smtp.exchange import GIVING
-from suites.smtp.programs import OFFERED, PASSWORD, SENDER, SMTP, USER, WITH_TLS, Scripts, run, start
+from suites.smtp.message import SENDER
+from suites.smtp.programs import OFFERED, PASSWORD, SMTP, USER, WITH_TLS, Scripts, run, start
 from suites.smtp.responder import Manners
 from suites.smtp.session import plain_response
 from suites.waiting import wait_until

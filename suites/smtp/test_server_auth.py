@@ -9,6 +9,7 @@ import pytest
 from lab.judge.marks import clause, needs, role
 from suites.smtp.mailhost import PortName
 from suites.smtp.message import DOMAIN, SENDER, message
+from suites.smtp.parameters import MECHANISMS, SECURE_PORTS
 from suites.smtp.replies import Reply
 from suites.smtp.sasl import authenticate, credentials
 from suites.smtp.session import DRIVER_NAME, SmtpSession
@@ -20,17 +21,6 @@ pytestmark = role("server")
 MECHANISM_NAME = re.compile(r"[A-Z0-9_-]{1,20}")
 #: The mechanisms by which a listener on the line learns the password.
 PLAINTEXT_MECHANISMS = {"PLAIN", "LOGIN"}
-
-MECHANISMS = [
-    pytest.param("PLAIN", id="plain", marks=needs("auth-plain")),
-    pytest.param("LOGIN", id="login", marks=needs("auth-login")),
-    pytest.param("CRAM-MD5", id="cram-md5", marks=needs("auth-cram-md5")),
-]
-
-SECURE_PORTS = [
-    pytest.param("plain", id="starttls", marks=needs("starttls")),
-    pytest.param("tls", id="implicit", marks=needs("implicit-tls")),
-]
 
 #: How clients that have not logged in say who submitted the message (section 5, with its own example).
 SUBMITTERS = {"unknown": "AUTH=<>", "named": "AUTH=e+3Dmc2@example.com"}

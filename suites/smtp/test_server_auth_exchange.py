@@ -9,17 +9,12 @@ import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
 from suites.smtp.mailhost import Account
+from suites.smtp.parameters import MECHANISMS
 from suites.smtp.replies import split_replies
 from suites.smtp.sasl import begin, challenge_of, credentials, plain
 from suites.smtp.subjects import Server
 
 pytestmark = role("server")
-
-MECHANISMS = [
-    pytest.param("PLAIN", id="plain", marks=needs("auth-plain")),
-    pytest.param("LOGIN", id="login", marks=needs("auth-login")),
-    pytest.param("CRAM-MD5", id="cram-md5", marks=needs("auth-cram-md5")),
-]
 
 #: Where the driver puts what is no base64: behind AUTH, or after the challenge.
 PLACES = ["AUTH PLAIN ", ""]

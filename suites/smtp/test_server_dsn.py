@@ -6,12 +6,12 @@ import pytest
 
 from lab.judge.marks import clause, needs, role
 from suites.smtp.mailhost import MAXIMUM_SIZE
-from suites.smtp.message import DOMAIN, SENDER
+from suites.smtp.message import DOMAIN
+from suites.smtp.session import MAIL
 from suites.smtp.subjects import Server
 
 pytestmark = [role("server"), needs("dsn")]
 
-MAIL = f"MAIL FROM:<{SENDER}>"
 FOREIGN = "nobody@elsewhere.example"
 #: The shortest line that a server with DSN may find too long has more octets (section 5.4).
 LINE_LIMIT = 1036

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from lab.judge.marks import clause, role
-from suites.smtp.message import DOMAIN, SENDER, message
-from suites.smtp.session import DRIVER_NAME
+from suites.smtp.message import DOMAIN, message
+from suites.smtp.session import DRIVER_NAME, MAIL
 from suites.smtp.subjects import Server
 
 pytestmark = role("server")
 
 EHLO = f"EHLO {DRIVER_NAME}"
-MAIL = f"MAIL FROM:<{SENDER}>"
 RCPT = "RCPT TO:<{}>"
 #: A command in its place, and what leads to it; ``{}`` stands for a recipient of ours.
 REQUIRED = {

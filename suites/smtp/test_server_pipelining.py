@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
-from suites.smtp.message import SENDER, message, stuff
-from suites.smtp.session import DRIVER_NAME, SmtpSession
+from suites.smtp.message import message, stuff
+from suites.smtp.session import DRIVER_NAME, MAIL, SmtpSession
 from suites.smtp.subjects import Server
 
 pytestmark = [role("server"), needs("pipelining")]
 
-MAIL = f"MAIL FROM:<{SENDER}>"
 FOREIGN_RCPT = "RCPT TO:<nobody@elsewhere.example>"
 
 #: Commands that end a group because their effect on the dialogue is not known (section 3.1).

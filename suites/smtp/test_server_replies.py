@@ -10,13 +10,12 @@ import pytest
 from lab.judge.marks import clause, needs, role
 from suites.smtp.message import SENDER, message, stuff
 from suites.smtp.replies import Reply, split_replies
-from suites.smtp.session import DRIVER_NAME, SmtpSession
+from suites.smtp.session import DRIVER_NAME, MAIL, SmtpSession
 from suites.smtp.subjects import Server
 
 pytestmark = role("server")
 
 EHLO = f"EHLO {DRIVER_NAME}"
-MAIL = f"MAIL FROM:<{SENDER}>"
 RCPT = "RCPT TO:<{}>"
 #: How a conversation names the message and its final dot.
 END_OF_DATA = "(end of data)"

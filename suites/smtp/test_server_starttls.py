@@ -8,6 +8,7 @@ from lab.judge.marks import clause, cuts, needs, role
 from lab.wire.stream import StreamError
 from suites.smtp.mailhost import PortName
 from suites.smtp.message import SENDER, message
+from suites.smtp.parameters import SECURE_PORTS
 from suites.smtp.session import DRIVER_NAME
 from suites.smtp.subjects import Server
 
@@ -19,12 +20,6 @@ INJECTED = {
     "unknown-command": b"XERLE\r\n",
     "mail": b"EHLO attacker.example\r\nMAIL FROM:<attacker@lab.example>\r\n",
 }
-
-#: Each port by which a session comes to be inside TLS.
-SECURE_PORTS = [
-    pytest.param("plain", id="starttls", marks=needs("starttls")),
-    pytest.param("tls", id="implicit", marks=needs("implicit-tls")),
-]
 
 #: Commands that a server which demands TLS refuses without it, with words that are right otherwise.
 REFUSED_WITHOUT_TLS = {

@@ -8,9 +8,9 @@ import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
 from suites.smtp.mailhost import MAXIMUM_SIZE
-from suites.smtp.message import SENDER, message
+from suites.smtp.message import message
 from suites.smtp.replies import Reply
-from suites.smtp.session import SmtpSession
+from suites.smtp.session import MAIL, SmtpSession
 from suites.smtp.subjects import Server
 
 # The words of replies are judged here, which do not depend on how commands are cut.
@@ -18,7 +18,6 @@ pytestmark = [role("server"), needs("enhanced-status-codes"), cuts("whole")]
 
 STATUS_CODE = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")
 
-MAIL = f"MAIL FROM:<{SENDER}>"
 GOOD_RCPT = "RCPT TO:<postmaster@lab.example>"
 
 #: What is said before, and the command whose reply is looked at: together all that a session can say in the clear.

@@ -6,12 +6,11 @@ import pytest
 
 from lab.judge.marks import clause, cuts, needs, role
 from suites.smtp.mailhost import MAXIMUM_SIZE
-from suites.smtp.message import DOMAIN, SENDER, message, sized_message
+from suites.smtp.message import DOMAIN, message, sized_message
+from suites.smtp.session import MAIL
 from suites.smtp.subjects import Server
 
 pytestmark = [role("server"), needs("submission", "auth-plain")]
-
-MAIL = f"MAIL FROM:<{SENDER}>"
 
 #: Extensions that a submission server is to have, with the clause that says so (section 7).
 LISTED = [

@@ -13,16 +13,12 @@ from lab.judge.verdict import Unsupported
 from lab.wire.stream import RecordedStream, StreamError
 from suites.smtp.mailhost import Account, PortName
 from suites.smtp.message import message
+from suites.smtp.parameters import SECURE_PORTS
 from suites.smtp.sasl import credentials
 from suites.smtp.session import DRIVER_NAME, SmtpSession
 from suites.smtp.subjects import Server
 
 pytestmark = role("server")
-
-SECURE_PORTS = [
-    pytest.param("plain", id="starttls", marks=needs("starttls")),
-    pytest.param("tls", id="implicit", marks=needs("implicit-tls")),
-]
 
 #: RFC 7525, section 4.2, and RFC 9325, section 4.2: OpenSSL's name → the registered one.
 RECOMMENDED_SUITES = {

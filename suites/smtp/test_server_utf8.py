@@ -9,11 +9,11 @@ import pytest
 from lab.judge.marks import clause, needs, role
 from suites.smtp.message import DOMAIN, SENDER, eight_bit_message, message
 from suites.smtp.replies import Reply
+from suites.smtp.session import MAIL
 from suites.smtp.subjects import Server
 
 pytestmark = [role("server"), needs("smtputf8")]
 
-MAIL = f"MAIL FROM:<{SENDER}>"
 LINE_LIMIT = 512
 PARAMETER = " SMTPUTF8"
 
