@@ -22,10 +22,10 @@ SESSIONS: Final = 100
 QUESTIONS_A_SESSION: Final = 10
 SECONDS_OF_OPEN_LOOP: Final = 0.25
 #: Short pieces, as the machine changes: none is longer than some tenths of a second.
-PIECES: Final = 5
-#: So many connections need long pieces, or opening them is what is measured.
+PIECES: Final = 4
+#: So many connections need long pieces, or opening them is what is measured; and they vary more.
 MANY: Final = 1000
-PIECES_OF_MANY: Final = 3
+PIECES_OF_MANY: Final = 5
 #: Quick measurements are so many times shorter.
 QUICKER: Final = 5
 LATENCIES: Final = {"latency-p50": 50.0, "latency-p99": 99.0, "latency-p99.9": 99.9}
@@ -64,8 +64,8 @@ class Phase:
 
     @property
     def steps(self) -> int:
-        """How many runs of load it takes."""
-        return len(self.servers) * len(self.cells) * self.rounds
+        """How many servers' turns it takes, with the round that warms up."""
+        return len(self.servers) * len(self.cells) * (self.rounds + 1)
 
 
 def phases_of(settings: Settings, servers: Sequence[BenchServer]) -> list[Phase]:
@@ -94,7 +94,7 @@ def phases_of(settings: Settings, servers: Sequence[BenchServer]) -> list[Phase]
 
 
 def _throughput(connections: int, shorter: int) -> Cell:
-    questions = max(min(500 * connections + 500, 4000) // shorter, 10 * connections)
+    questions = max(min(500 * connections + 500, 5000) // shorter, 10 * connections)
     return Cell(
         ("throughput", "cpu"),
         lambda _server, _capacity: Request(connections, questions),

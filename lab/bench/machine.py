@@ -31,6 +31,7 @@ from lab.bench.plan import BenchPlan, BenchServer
 from lab.bench.running import FIRST, RunningServer, may_go_first
 from lab.bench.target import Method, Report, Series, Settings
 from lab.bench.words import percent
+from lab.stack.project import PROGRAMS, Lab, make_state
 
 RESTARTS_FOR_MEMORY: Final = 2
 
@@ -121,7 +122,7 @@ class Machine:
 
 def target(root: Path) -> Machine:
     """This machine as a target for the checkout at `root`."""
-    return Machine(root, root / ".erle" / "programs")
+    return Machine(root, make_state(Lab.here(root)) / PROGRAMS)
 
 
 class _Bench:
@@ -143,6 +144,7 @@ class _Bench:
         self._random = random.Random(settings.seed)
         self._running: dict[str, RunningServer] = {}
         self._capacity: dict[str, float] = {}
+        self._process = -1
         self._done = 0
         self._steps = 0
 
@@ -176,10 +178,11 @@ class _Bench:
             for server in phase.servers
             for number in range(len(phase.cells))
         }
-        whole = 0
+        whole, self._process = 0, -1
         try:
+            self._round(phase, 0, {key: _Measured() for key in taken}, "warms up")
             for turn in range(phase.rounds):
-                self._round(phase, turn, taken)
+                self._round(phase, turn, taken, f"round {turn + 1} of {phase.rounds}")
                 whole += 1
         except KeyboardInterrupt:
             yield from self._found(phase, taken, whole)
@@ -192,16 +195,16 @@ class _Bench:
                 request = cell.request(server, self._capacity.get(server.name))
                 yield from _series(server, request, cell, taken[server.name, number], whole)
 
-    def _round(self, phase: Phase, turn: int, taken: dict[tuple[str, int], _Measured]) -> None:
+    def _round(self, phase: Phase, turn: int, taken: dict[tuple[str, int], _Measured], words: str) -> None:
         restarts = min(self._settings.restarts, phase.rounds)
         process = turn * restarts // phase.rounds
-        if turn == 0 or process != (turn - 1) * restarts // phase.rounds:
+        if process != self._process:
+            self._process = process
             self._restart(phase.servers)
         for number, cell in enumerate(phase.cells):
             for server in self._random.sample(phase.servers, len(phase.servers)):
                 self._done += 1
-                words = f"{phase.name}: {server.name}, round {turn + 1} of {phase.rounds}"
-                self._report(self._done, self._steps, words)
+                self._report(self._done, self._steps, f"{phase.name}: {server.name}, {words}")
                 measured = taken[server.name, number]
                 if not measured.trouble:
                     self._take(server, cell, measured, turn)

@@ -23,6 +23,8 @@ CHECKOUT_LABEL = "org.erle-lab.checkout"
 RUNNER_LABEL = "org.erle-lab.runner"
 SERVICE_LABEL = "com.docker.compose.service"
 CONFIG_LABEL = "com.docker.compose.config-hash"
+#: In the state folder: programs that were built for servers, here or for a container that mounts them.
+PROGRAMS = "programs"
 IMAGES = Path(__file__).resolve().parent.parent / "images"
 
 
@@ -184,9 +186,10 @@ def _question(entry: Mapping[str, Any]) -> Question:  # Any: as above
 
 
 def make_state(lab: Lab) -> Path:
-    """Make the state folder, closed to other users, and return it."""
+    """Make the state folder, closed to other users, with a folder for programs that containers mount; return it."""
     try:
         lab.state.mkdir(mode=0o700, exist_ok=True)
+        (lab.state / PROGRAMS).mkdir(exist_ok=True)
     except OSError as error:
         raise LabError(f"{lab.state} cannot be made: {error.strerror}") from error
     return lab.state

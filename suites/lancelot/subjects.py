@@ -6,6 +6,7 @@ Knows how a case asks for things, in few words, and where the server runs. Judge
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import socket
 import tempfile
@@ -13,9 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lab.bench.crossing import for_board
+from lab.errors import LabError
 from lab.judge.catalogue import Implementation
 from lab.judge.evidence import Evidence
-from lab.judge.place import Place, Usage
+from lab.judge.place import HERE, Place, Usage
 from lab.judge.subject import Overran, ServerSubject
 from lab.judge.verdict import Blocked, Unsupported
 from lab.wire.driver import connect
@@ -28,14 +31,33 @@ from suites.lancelot.session import Session
 from suites.lancelot.specification import ANSWERS, NAME, SHUTDOWN
 from suites.waiting import wait_until
 
+ROOT = Path(__file__).parents[2]
+#: The module that starts the server in C.
+IN_C = "implementations.lancelot.native_service"
+SOURCE = "implementations/lancelot/native/server_epoll.c"
+
 
 def server_process(
     implementation: Implementation, place: Place, *, descriptors: int | None = None, port: int = 0
 ) -> ServerSubject:
-    """The process of a server under test, not started yet."""
+    """The process of a server under test, not started yet.
+
+    Raises:
+        Blocked: it has to be built for another place, and cannot be.
+    """
+    if place is not HERE and IN_C in implementation.command:
+        _build_for_board()
     configuration: Configuration = {"host": place.bind, "port": port}
     folder = Path(tempfile.gettempdir())
     return ServerSubject(implementation, dict(configuration), folder, place=place, descriptors=descriptors)
+
+
+@functools.cache
+def _build_for_board() -> None:
+    try:
+        for_board(ROOT, ROOT / SOURCE)
+    except LabError as error:
+        raise Blocked(str(error)) from error
 
 
 class Server:

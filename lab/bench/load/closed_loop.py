@@ -16,6 +16,9 @@ from lab.bench.load.run import Run
 def ask(run: Run) -> None:
     """Ask, until all is answered. Raises Trouble."""
     quotas = [share for share in shares(run.questions, run.connections, run.depth) if share]
+    if len(quotas) == 1:
+        _ask_alone(run, quotas[0])
+        return
     left: set[Connection] = set()
     began = time.perf_counter_ns()
     resume: dict[int, Callable[[None], None]] = {}
@@ -33,6 +36,33 @@ def ask(run: Run) -> None:
     finally:
         for connection in run.opened:
             run.count(began, connection.stamps)
+
+
+def _ask_alone(run: Run, quota: int) -> None:
+    """One connection: it waits in the system call, and needs no poller that would cost another for each answer."""
+    began = time.perf_counter_ns()
+    connection = run.open()
+    run.poller.poll()
+    connection.opened()
+    connection.socket.settimeout(None)
+    send, receive = connection.socket.sendall, connection.socket.recv
+    stamp, clock = connection.stamps.append, time.perf_counter_ns
+    try:
+        for question, _, answer, size in itertools.islice(
+            itertools.cycle(turns(run.exchanges, run.depth)), quota
+        ):
+            send(question)
+            data = receive(size)
+            if data != answer:
+                if not data:
+                    connection.lost()
+                for _ in connection.rest(data, answer):
+                    pass
+            stamp(clock())
+    except OSError as error:
+        connection.lost(error)
+    finally:
+        run.count(began, connection.stamps)
 
 
 def _converse(connection: Connection, segments: Iterator[Turn], left: set[Connection]) -> Generator[None]:
