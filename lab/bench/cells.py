@@ -20,9 +20,9 @@ DEPTHS: Final = (1, 8, 32, 100)
 USUAL: Final = 10
 SESSIONS: Final = 100
 QUESTIONS_A_SESSION: Final = 10
-SECONDS_OF_OPEN_LOOP: Final = 0.25
+SECONDS_OF_OPEN_LOOP: Final = 0.2
 #: Short pieces, as the machine changes: none is longer than some tenths of a second.
-PIECES: Final = 4
+PIECES: Final = 3
 #: So many connections need long pieces, or opening them is what is measured; and they vary more.
 MANY: Final = 1000
 PIECES_OF_MANY: Final = 5

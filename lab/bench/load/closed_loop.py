@@ -6,6 +6,7 @@ Knows edges. Nothing but one generator's step runs between an answer and the nex
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Generator, Iterator
 
@@ -45,14 +46,15 @@ def _ask_alone(run: Run, quota: int) -> None:
     run.poller.poll()
     connection.opened()
     connection.socket.settimeout(None)
-    send, receive = connection.socket.sendall, connection.socket.recv
+    descriptor, write, read = connection.socket.fileno(), os.write, os.read
     stamp, clock = connection.stamps.append, time.perf_counter_ns
     try:
-        for question, _, answer, size in itertools.islice(
+        for question, length, answer, size in itertools.islice(
             itertools.cycle(turns(run.exchanges, run.depth)), quota
         ):
-            send(question)
-            data = receive(size)
+            if (sent := write(descriptor, question)) != length:
+                connection.socket.sendall(question[sent:])
+            data = read(descriptor, size)
             if data != answer:
                 if not data:
                     connection.lost()
