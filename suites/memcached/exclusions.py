@@ -39,6 +39,13 @@ EXCLUSIONS: Final = (
         b"version\r\nget " + b"x" * 251 + b"\r\n",
     ),
     Exclusion(
+        "long-gat",
+        "A line of gat or gats of more than 2048 octets closes the connection where a read ends inside it, which is chance; those of "
+        "get and gets alone may go on.",
+        # more than memcached reads at once
+        b"gats 0" + b" {k}" * 1500 + b"\r\n",
+    ),
+    Exclusion(
         "flush-with-delay-after-flush",
         "A flush_all with a delay brings back what a flush_all before it had invalidated.",
         b"set {k} 0 0 1\r\nx\r\nflush_all\r\nflush_all 100000\r\nget {k}\r\n",
