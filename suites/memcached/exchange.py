@@ -31,7 +31,7 @@ CALL_DEADLINE = 6.0
 CLIENT_TIMEOUT = 3.0
 #: For cases in which the server stays silent.
 SHORT_TIMEOUT = 0.4
-#: For cases in which a real server answers first, and is then frozen or killed: it may have to wait for a processor.
+#: For cases in which a server answers before it falls silent, dies or goes wrong: it may have to wait for a processor.
 FAULT_TIMEOUT = 1.0
 
 

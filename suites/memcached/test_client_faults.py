@@ -97,7 +97,7 @@ def test_of_many_only_what_is_whole(client: Client, octets: bytes) -> None:
     exchange = client.run_with_script(
         Manners(answers={"get": say_and_close(answer), "gets": say_and_close(with_cas(answer))}),
         get_many(b"first", b"key"),
-        timeout=SHORT_TIMEOUT,
+        timeout=FAULT_TIMEOUT,
     )
 
     found = {entry["key"]: entry["value"] for entry in exchange.result.get("items", [])}
@@ -112,7 +112,7 @@ def test_of_many_only_what_is_whole(client: Client, octets: bytes) -> None:
 def test_an_answer_without_form_is_no_value(client: Client, octets: bytes) -> None:
     """A get that is answered by what is no item and no END brings no value."""
     exchange = client.run_with_script(
-        Manners(answers={"get": octets, "gets": with_cas(octets)}), get(b"key"), timeout=SHORT_TIMEOUT
+        Manners(answers={"get": octets, "gets": with_cas(octets)}), get(b"key"), timeout=FAULT_TIMEOUT
     )
 
     assert exchange.result.get("value") is None, f"{octets!r} was told as {exchange.result}"
