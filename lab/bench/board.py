@@ -19,7 +19,7 @@ from lab.bench.target import Method, Report, Series, Settings
 QUESTIONS: Final = 1000
 #: Threads and processes take much memory under emulation; beyond this, the figures differ no more.
 MOST_CONNECTIONS: Final = 100
-MOST_REPEATS: Final = 3
+MOST_REPEATS: Final = 2
 QUANTITIES: Final = ("instructions", "system-calls")
 TEXT: Final = (
     "Instructions in user mode and system calls of the server with all its threads and processes, counted by a QEMU plugin on "
@@ -42,7 +42,7 @@ def cells_of(settings: Settings) -> list[Cell]:
     """The cells that the settings ask for: connections that ask, and one that asks beside silent ones."""
     questions = QUESTIONS // 4 if settings.quick else QUESTIONS
     asking = [Cell(count, questions=questions) for count in settings.connections if count <= MOST_CONNECTIONS]
-    silent = [Cell(1, count, questions=questions // 2) for count in settings.idle if count]
+    silent = [Cell(1, count, questions=questions // 5) for count in settings.idle if count]
     return asking + silent
 
 
@@ -103,14 +103,14 @@ class Collected:
 
     Attributes:
         values: by server, cell and quantity, as they come.
-        troubles: by server, why it has no figures.
+        troubles: by server and cell, or by server and None for all of its cells, why there is no figure.
         left_out: by server, the module without which it cannot run here.
     """
 
     cells: Sequence[Cell]
     quantities: Sequence[str]
     values: dict[tuple[str, int, str], list[float]] = field(default_factory=dict)
-    troubles: dict[str, str] = field(default_factory=dict)
+    troubles: dict[tuple[str, int | None], str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def add(self, found: Mapping[str, Any]) -> str:  # Any: JSON
@@ -119,7 +119,7 @@ class Collected:
         if "lacks" in found:
             self.left_out[server] = str(found["lacks"])
         elif "trouble" in found:
-            self.troubles[server] = str(found["trouble"])
+            self.troubles[server, found.get("cell")] = str(found["trouble"])
         else:
             for quantity in self.quantities:
                 key = server, int(found["cell"]), quantity
@@ -129,8 +129,9 @@ class Collected:
     def series(self, servers: Sequence[BenchServer]) -> Iterator[Series]:
         """One series for each server, cell and quantity that was measured or should have been."""
         for server in servers:
-            trouble = self.troubles.get(server.name, "")
+            every = self.troubles.get((server.name, None), "")
             for number, cell in enumerate(self.cells):
+                trouble = self.troubles.get((server.name, number), every)
                 for quantity in self.quantities:
                     values = tuple(self.values.get((server.name, number, quantity), ()))
                     if trouble or values:

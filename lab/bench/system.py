@@ -36,7 +36,7 @@ def cells_of(settings: Settings) -> list[Cell]:
     """The cells that the settings ask for: few connections that ask, and one that asks beside silent ones."""
     questions = QUESTIONS // 4 if settings.quick else QUESTIONS
     asking = [Cell(count, questions=questions) for count in settings.connections if count <= MOST_CONNECTIONS]
-    return asking + [Cell(1, count, questions=questions) for count in settings.idle if count]
+    return asking + [Cell(1, count, questions=questions // 5) for count in settings.idle if count]
 
 
 class System:

@@ -10,7 +10,7 @@ from typing import Self
 
 import pytest
 
-from lab.bench.board import Board, Cell, Task
+from lab.bench.board import Board, Cell, Collected, Task
 from lab.bench.emulated import counters
 from lab.bench.emulated.booting import Silent, console
 from lab.bench.emulated.container import Container
@@ -118,6 +118,25 @@ def test_no_more_ask_in_step_than_are_served_at_a_time() -> None:
     assert load_of(cell, None) == {**cell, "in_step": True}
     assert load_of(cell, 40)["connections"] == 10
     assert load_of(cell, 3)["connections"] == 3
+
+
+def test_trouble_in_one_cell_leaves_the_others_their_figures() -> None:
+    """A server that fails beside many connections has figures with few; one that does not start has none."""
+    plan = find_plans(ROOT)["lancelot"]
+    collected = Collected([Cell(1), Cell(1, 500)], ("instructions",))
+    collected.add({"server": "poll", "cell": 0, "instructions": 3250.0})
+    collected.add({"server": "poll", "cell": 1, "trouble": "lost"})
+    collected.add({"server": "epoll", "cell": 0, "instructions": 3390.0})
+    collected.add({"server": "epoll", "trouble": "it ended with 3"})
+    found = [
+        (one.server, one.idle, one.values, one.trouble) for one in collected.series(plan.select(["epoll"]))
+    ]
+    assert sorted(found) == [
+        ("epoll", 0, (), "it ended with 3"),
+        ("epoll", 500, (), "it ended with 3"),
+        ("poll", 0, (3250.0,), ""),
+        ("poll", 500, (), "lost"),
+    ]
 
 
 def test_a_guest_that_says_nothing_costs_its_deadline() -> None:

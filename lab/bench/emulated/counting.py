@@ -39,7 +39,7 @@ PLUGIN = CHECKOUT / "lab/bench/native/count.c"
 CPU = "cortex-a8"
 #: Of so many loads of one process, after a first that warms it up, the least counts: something else on the machine may have come
 #: between.
-LOADS = 4
+LOADS = 3
 SECONDS_A_LOAD = 90
 #: chrt(1): the server runs when the load waits, and at no other time, whoever else has taken the core meanwhile.
 BEHIND = ("chrt", "--idle", "0")
@@ -114,9 +114,11 @@ class Counting:
         self._task = task
         self._folder = folder
         self._plugin = plugin(folder)
+        #: Cells of servers that are not asked for again.
+        self._given_up: set[tuple[str, int]] = set()
 
     def all(self) -> Iterator[dict[str, object]]:
-        """Every figure, as it is found; for a server that cannot be measured, its trouble."""
+        """Every figure, as it is found; the trouble of a server that does not start, or of a cell in which it fails."""
         lacks = lacking(self._task["servers"])
         for name, module in lacks.items():
             yield {"server": name, "lacks": module}
@@ -124,28 +126,32 @@ class Counting:
         with Loading(self._task["exchanges"]) as loading:
             for repeat in range(self._task["repeats"]):
                 for server in servers:
+                    cells = [each for each in server["cells"] if (server["name"], each) not in self._given_up]
                     try:
-                        yield from self._server(server, repeat, loading)
+                        while cells:
+                            yield from self._server(server, repeat, cells, loading)
                     except (Trouble, NotCounting, OSError) as error:
                         yield {"server": server["name"], "trouble": str(error)}
 
     def _server(
-        self, server: Mapping[str, Any], repeat: int, loading: Loading
+        self, server: Mapping[str, Any], repeat: int, cells: list[int], loading: Loading
     ) -> Iterator[dict[str, object]]:
+        """One process, for these cells until one is in trouble; what was tried is taken from them."""
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             counted = Path(name) / "counters"
             argv = emulated(self._argv(server), self._plugin, counted)
             with Serving(argv, {}, Path(name) / "log") as serving, Counters(counted) as counters:
-                for number in server["cells"]:
+                while cells:
+                    number = cells.pop(0)
+                    about = {"server": server["name"], "cell": number}
                     cell = self._task["cells"][number]
-                    found = per_request(serving, counters, loading, cell, server["concurrency"])
-                    yield {
-                        "server": server["name"],
-                        "cell": number,
-                        "repeat": repeat,
-                        "instructions": found[0],
-                        "system-calls": found[1],
-                    }
+                    try:
+                        found = per_request(serving, counters, loading, cell, server["concurrency"])
+                    except (Trouble, NotCounting) as error:
+                        self._given_up.add((server["name"], number))
+                        yield {**about, "trouble": str(error)}
+                        return
+                    yield {**about, "repeat": repeat, "instructions": found[0], "system-calls": found[1]}
 
     def _argv(self, server: Mapping[str, Any]) -> list[str]:
         binary = ""

@@ -118,49 +118,57 @@ class Group:
 
 
 def measured(task: Mapping[str, Any]) -> Iterator[dict[str, object]]:  # Any: JSON
-    """Every figure, as it is found; for a server that cannot be measured, its trouble."""
+    """Every figure, as it is found; the trouble of a server that does not start, or of a cell in which it fails."""
+    given_up: set[tuple[str, int]] = set()
     with Loading(task["exchanges"]) as loading:
         for repeat in range(task["repeats"]):
             for server in task["servers"]:
+                name = server["name"]
+                argv = [
+                    word.replace("{python}", PYTHON).replace("{binary}", f"/programs/{name}")
+                    for word in server["argv"]
+                ]
+                cells = [each for each in server["cells"] if (name, each) not in given_up]
                 try:
-                    argv = [
-                        word.replace("{python}", PYTHON).replace("{binary}", f"/programs/{server['name']}")
-                        for word in server["argv"]
-                    ]
-                    group = Group(server["name"])
-                    with group.start(argv) as serving:
-                        yield from _cells(task["cells"], server, repeat, serving, group, loading)
+                    while cells:
+                        for found in _process(task["cells"], server, argv, cells, loading):
+                            if "trouble" in found:
+                                given_up.add((name, found["cell"]))
+                            yield {"server": name, "repeat": repeat, **found}
                 except (Trouble, OSError) as error:
-                    yield {"server": server["name"], "trouble": str(error)}
+                    yield {"server": name, "trouble": str(error)}
 
 
-def _cells(
+def _process(
     cells: Sequence[Mapping[str, int]],
     server: Mapping[str, Any],
-    repeat: int,
-    serving: Serving,
-    group: Group,
+    argv: Sequence[str],
+    left: list[int],
     loading: Loading,
-) -> Iterator[dict[str, object]]:
-    for number in server["cells"]:
-        request = load_of(cells[number], server["concurrency"])
+) -> Iterator[dict[str, Any]]:
+    """One process, for the cells that are left until one is in trouble; what was tried is taken from them."""
+    group = Group(server["name"])
+    with group.start(argv) as serving:
+        while left:
+            number = left.pop(0)
+            request = load_of(cells[number], server["concurrency"])
 
-        def used(request: Mapping[str, float] = request) -> float:
-            taken: list[float] = []
+            def used(request: Mapping[str, float] = request) -> float:
+                taken: list[float] = []
 
-            def take() -> None:
-                taken.append(group.at_rest())
+                def take() -> None:
+                    taken.append(group.at_rest())
 
-            loading.run(serving.address, {**request, "deadline": SECONDS_A_LOAD}, take, take)
-            return taken[1] - taken[0]
+                loading.run(serving.address, {**request, "deadline": SECONDS_A_LOAD}, take, take)
+                return taken[1] - taken[0]
 
-        used()  # warms up
-        yield {
-            "server": server["name"],
-            "cell": number,
-            "repeat": repeat,
-            "system-cpu": round(used() * 1e6) / request["questions"],
-        }
+            try:
+                used()  # warms up
+                figure = round(used() * 1e6) / request["questions"]
+            except Trouble as error:
+                yield {"cell": number, "trouble": str(error)}
+                return
+            yield {"cell": number, "system-cpu": figure}
 
 
 def main() -> None:
