@@ -81,7 +81,7 @@ class Crowd:
                 for descriptor, _ in self._poller.poll(deadline - time.monotonic(), len(self._members))
             ]
             if not edges:
-                raise Trouble("deadline", f"a {self._kind} was not answered within {SECONDS_A_STEP:g} s")
+                raise Trouble("deadline", f"not every {self._kind} was answered within {SECONDS_A_STEP:g} s")
 
 
 def _there(member: Connection) -> Iterator[None]:
