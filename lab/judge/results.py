@@ -68,9 +68,7 @@ class RunWriter:
     def replace_verdicts(self, rows: list[dict[str, object]]) -> None:
         """Write all verdicts anew, as they stand after the comparison with the reference server."""
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        if self._verdicts is not None:
-            self._verdicts.close()
-            self._verdicts = None
+        self._close()
         self._write("verdicts.jsonl", lines)
 
     def finish(self, record: Mapping[str, object]) -> None:
@@ -83,8 +81,14 @@ class RunWriter:
             "host": host_facts(),
             **record,
         }
+        self._close()
         self._write("run.json", json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
         self._write("../latest", f"{self.id}\n")
+
+    def _close(self) -> None:
+        if self._verdicts is not None:
+            self._verdicts.close()
+            self._verdicts = None
 
     def _write(self, name: str, text: str) -> None:
         path = self.directory / name

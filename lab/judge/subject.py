@@ -169,7 +169,7 @@ class Process:
 
 
 class ClientSubject:
-    """A client under test in a process of its own, started when first asked and after each loss."""
+    """A client under test in a process of its own, started when first asked, after each loss and each escaped exception."""
 
     def __init__(self, implementation: Implementation) -> None:
         self.implementation = implementation
@@ -197,6 +197,9 @@ class ClientSubject:
         if answer.get("outcome") not in {"done", "refused", "failed", "escaped"}:
             message = f"{str(answer)[:200]} is no outcome; it came from {process.complaint()}"
             raise Blocked(message)
+        if answer["outcome"] == "escaped":
+            # what its library left behind in the process, a broken heap maybe, is no later case's business
+            self.stop()
         return answer
 
     def _running(self) -> Process:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.judge.catalogue import Implementation
+from lab.judge.subject import ClientSubject
 from suites.lab.command_line import erle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +129,27 @@ def test_class_that_takes_its_process_down_fails(tmp_path: Path) -> None:
     assert [row["verdict"] for row in rows] == ["fail"], printed
     assert "SIGSEGV" in str(rows[0]["reason"])
     assert exit_code == 1, printed
+
+
+def test_an_escaped_exception_costs_the_next_call_its_old_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the library broke in its process is no later case's business; after a told failure the process goes on."""
+    (tmp_path / "counting.py").write_text(
+        "import os\n\nclass Counting:\n"
+        "    def fail(self):\n        return {'outcome': 'failed', 'process': os.getpid()}\n"
+        "    def escape(self):\n        raise SystemError('a length of -1')\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    row = Implementation("counting", "toy", "client", "-", frozenset(), entry="counting:Counting")
+    subject = ClientSubject(row)
+    try:
+        first = subject.call("fail", {}, deadline=20)
+        assert subject.call("fail", {}, deadline=20) == first
+        assert subject.call("escape", {}, deadline=20)["outcome"] == "escaped"
+        assert subject.call("fail", {}, deadline=20) != first
+    finally:
+        subject.stop()
 
 
 def test_running_server_is_judged(tmp_path: Path) -> None:
