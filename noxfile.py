@@ -79,7 +79,7 @@ def arm(session: nox.Session) -> None:
     failed = None
     if not session.posargs:
         try:
-            erle(session, "run", "--on", "erle", "--jobs", "3")
+            erle(session, "run", "--on", "erle", "--jobs", "2")
         except CommandFailed as error:
             failed = error
     session.run("python", "-m", "pytest", "-m", "arm", *session.posargs)
