@@ -162,6 +162,7 @@ def test_in_step_connections_are_open_before_the_run_and_after_it() -> None:
         before = psutil.Process(peer.pid).num_fds()
         assert not run.answered
         ask()
+        run.settle()
         assert (run.answered, len(run.sessions)) == (42, 4)
         assert psutil.Process(peer.pid).num_fds() == before
         run.end()

@@ -19,7 +19,7 @@ import lab.bench
 from lab.bench.build import build
 from lab.bench.generator import Generator, Request
 from lab.bench.plan import Exchange
-from lab.bench.running import RunningServer, pinned
+from lab.bench.running import RunningServer, let_go_first, pinned
 from suites.lab.measured import CORE
 
 pytestmark = pytest.mark.benchmark_lab
@@ -89,8 +89,10 @@ def in_c(twin: Path, server: RunningServer, connections: int, depth: int) -> flo
     host, port = server.address
     words = [str(twin), host, str(port), str(connections), str(QUESTIONS * depth), str(depth)]
     words += [EXCHANGE.send.decode("ascii"), EXCHANGE.expect.decode("ascii")]
-    done = subprocess.run(pinned(words, CORE), capture_output=True, text=True, timeout=60, check=True)
-    said = json.loads(done.stdout)
+    # in a session of its own, as the generator and the server are, or it would have another precedence than they
+    with subprocess.Popen(pinned(words, CORE), stdout=subprocess.PIPE, text=True, start_new_session=True) as client:
+        let_go_first(client.pid)
+        said = json.loads(client.communicate(timeout=60)[0])
     return float(said["answered"]) / float(said["cpu_seconds"])
 
 

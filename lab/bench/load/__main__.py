@@ -52,6 +52,8 @@ def measure(configuration: dict[str, Any], requests: IO[str], answers: IO[str]) 
     except Trouble as trouble:
         error = trouble
     seconds, cpu = time.perf_counter() - began, time.process_time() - used
+    if run is not None:
+        run.settle()
     _say(
         answers,
         {

@@ -5,11 +5,12 @@ Knows the configuration's form. Must not know in which order connections ask.
 
 from __future__ import annotations
 
-import itertools
+import operator
 import select
 import signal
 from array import array
 from collections.abc import Sequence
+from itertools import chain
 from types import FrameType
 from typing import Any
 
@@ -41,6 +42,7 @@ class Run:
         self.deadline = float(configuration["deadline"])
         self.latencies = array("Q")
         self.sessions = array("Q")
+        self._stamps: list[tuple[int, Sequence[int]]] = []
         self.poller = select.epoll()
         self.opened: list[Connection] = []
         self._crowds: list[Crowd] = []
@@ -48,7 +50,7 @@ class Run:
 
     @property
     def answered(self) -> int:
-        """Questions that were answered."""
+        """Questions that were answered, once the run is settled."""
         return len(self.latencies) * self.depth
 
     def crowd(self, asking: list[Turn], kind: str) -> Crowd:
@@ -66,9 +68,15 @@ class Run:
 
     def count(self, began: int, stamps: Sequence[int]) -> None:
         """Take in when a connection that began at `began` had its answers, in nanoseconds on the monotonic clock."""
-        if stamps:
-            self.sessions.append(stamps[-1] - began)
-            self.latencies.extend(now - then for then, now in itertools.pairwise([began, *stamps]))
+        self._stamps.append((began, stamps))
+
+    def settle(self) -> None:
+        """Make latencies and sessions of what was taken in: after the run, so that it is no part of what that cost."""
+        for began, stamps in self._stamps:
+            if stamps:
+                self.sessions.append(stamps[-1] - began)
+                self.latencies.extend(map(operator.sub, stamps, chain((began,), stamps)))
+        self._stamps.clear()
 
     def start_clock(self) -> None:
         """From now on the run has `deadline` seconds: then `Trouble` is raised wherever it is."""
