@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from implementations.memcached import base64_keys, changes, meta_flags
 from implementations.memcached.changes import Mode, Outcome
 from implementations.memcached.effects import Block, Effect, Swallow
-from implementations.memcached.meta_flags import BAD_FORMAT, OPAQUE_TOO_LONG, Flags, Refused
+from implementations.memcached.meta_flags import BAD_FORMAT, Flags, Refused
 from implementations.memcached.numbers import signed32
 from implementations.memcached.slabs import class_of, item_size
 from implementations.memcached.storage import BINARY, FETCHED, KEY_MAX, STALE, WON, Cache, Item
@@ -94,17 +94,16 @@ def _get(cache: Cache, words: Words) -> bytes:
     if item is None and created:
         item = Item(key, b"", 0, 0, BINARY if flags.binary else 0)
         cache.link(key, item)
-    if item is not None and flags.opaque_too_long():
-        return OPAQUE_TOO_LONG
     counters = cache.counters
     if item is None:
         counters.cmd_get += 1
         counters.get_misses += 1
-        if flags.opaque_too_long():
-            return OPAQUE_TOO_LONG
-        return b"" if flags.quiet else b"EN%b\r\n" % flags.echoes()
+        echoes = flags.echoes()
+        return b"" if flags.quiet else b"EN%b\r\n" % echoes
+    if not flags.no_bump and not flags.asks_before:
+        cache.bump(key, item)
     answer = _shown(cache, flags, item, created=created)
-    if not flags.no_bump:
+    if not flags.no_bump and flags.asks_before:
         cache.bump(key, item)
     if flags.ttl is None:
         counters.cmd_get += 1
@@ -118,7 +117,11 @@ def _get(cache: Cache, words: Words) -> bytes:
 def _shown(  # noqa: C901, PLR0912 - one case for each flag
     cache: Cache, flags: Flags, item: Item, *, created: bool
 ) -> bytes:
-    """What mg answers for an item: the flags one after the other, each as things are when it is its turn."""
+    """What mg answers for an item: the flags one after the other, each as things are when it is its turn.
+
+    Raises:
+        Refused: at an opaque that is too long; what came before it is done.
+    """
     now = cache.now
     won = False
     parts = [b"VA %d" % len(item) if flags.value else b"HD"]
@@ -173,6 +176,7 @@ def _set(cache: Cache, words: Words) -> Effect:
     try:
         flags = meta_flags.read(words[1], words[3:])
         mode = _set_mode(flags)
+        flags.echoes()  # an opaque that is too long is refused before the block comes
         if cache.too_large(flags.key, flags.client_flags, length):
             cache.counters.store_too_large += 1
             old = cache.find(flags.key)
@@ -205,8 +209,6 @@ def _set(cache: Cache, words: Words) -> Effect:
 def _set_mode(flags: Flags) -> Mode:
     if flags.mode not in _SET_MODES:
         raise Refused(b"CLIENT_ERROR invalid mode for ms M token\r\n")
-    if flags.opaque_too_long():
-        raise Refused(OPAQUE_TOO_LONG)
     mode = _SET_MODES[flags.mode]
     return Mode.CAS if flags.cas is not None and mode in {Mode.SET, Mode.REPLACE} else mode
 
@@ -221,8 +223,7 @@ def _read_or_refuse(words: Words) -> Flags:
 
 def _delete(cache: Cache, words: Words) -> bytes:
     flags = _read_or_refuse(words)
-    if flags.opaque_too_long():
-        return OPAQUE_TOO_LONG
+    echoes = flags.echoes()
     key = flags.key
     item = cache.find(key)
     code = b"HD"
@@ -242,7 +243,7 @@ def _delete(cache: Cache, words: Words) -> bytes:
         cache.unlink(key, item)
     if code == b"HD" and flags.quiet:
         return b""
-    return b"%b%b\r\n" % (code, flags.echoes())
+    return b"%b%b\r\n" % (code, echoes)
 
 
 def _arithmetic(cache: Cache, words: Words) -> bytes:  # noqa: C901, PLR0912 - one case for each flag
@@ -265,7 +266,7 @@ def _arithmetic(cache: Cache, words: Words) -> bytes:  # noqa: C901, PLR0912 - o
         else:
             cache.counters.incr_misses += 1
     if item is None:
-        return OPAQUE_TOO_LONG if flags.opaque_too_long() else b"%b%b\r\n" % (_CODES[outcome], flags.echoes())
+        return b"%b%b\r\n" % (_CODES[outcome], flags.echoes())
     digits = b"%d" % number
     parts = [b"VA %d" % len(digits) if flags.value else b"HD"]
     for word in flags.words:
@@ -282,8 +283,6 @@ def _arithmetic(cache: Cache, words: Words) -> bytes:  # noqa: C901, PLR0912 - o
                 parts.append(flags.echo(word, key, binary=flags.binary))
             case _:
                 pass
-    if flags.opaque_too_long():
-        return OPAQUE_TOO_LONG
     if flags.quiet and not created:
         return b""
     parts.append(b"\r\n%b\r\n" % digits if flags.value else b"\r\n")

@@ -30,7 +30,10 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Flags:
-    """What the flags of a line ask for; times as they were sent, None where there was none."""
+    """What the flags of a line ask for; times as they were sent, None where there was none.
+
+    `asks_before`: one of them asks how the item was before this command fetched it, or changes how long it lives.
+    """
 
     words: Sequence[bytes]
     key: bytes
@@ -40,6 +43,7 @@ class Flags:
     recache: int | None = None
     value: bool = False
     no_bump: bool = False
+    asks_before: bool = False
     quiet: bool = False
     invalidate: bool = False
     client_flags: int = 0
@@ -48,20 +52,26 @@ class Flags:
     initial: int = 0
     delta: int = 1
 
-    def opaque_too_long(self) -> bool:
-        """Whether an opaque token is longer than one may be."""
-        return any(word[:1] == b"O" and len(word) > _OPAQUE_MAX for word in self.words)
-
     def echoes(self) -> bytes:
-        """The opaque and the key as an answer repeats them."""
+        """The opaque and the key as an answer repeats them.
+
+        Raises:
+            Refused: the opaque is longer than one may be.
+        """
         return b"".join(
             self.echo(word, self.key, binary=self.binary) for word in self.words if word[:1] in {b"O", b"k"}
         )
 
     @staticmethod
     def echo(word: bytes, key: bytes, *, binary: bool) -> bytes:
-        """One of them; a key in base64 says so."""
+        """One of them; a key in base64 says so.
+
+        Raises:
+            Refused: it is an opaque that is longer than one may be.
+        """
         if word[:1] == b"O":
+            if len(word) > _OPAQUE_MAX:
+                raise Refused(OPAQUE_TOO_LONG)
             return b" " + word
         return b" k%b b" % base64_keys.encode(key) if binary else b" k" + key
 
@@ -104,10 +114,13 @@ def _take(flags: Flags, word: bytes) -> bytes | None:  # noqa: C901, PLR0912 - o
             return None if key else b"CLIENT_ERROR error decoding key\r\n"
         case b"N":
             number = flags.vivify = signed32(token)
+            flags.asks_before = True
         case b"T":
             number = flags.ttl = signed32(token)
+            flags.asks_before = True
         case b"R":
             number = flags.recache = signed32(token)
+            flags.asks_before = True
         case b"C":
             number = flags.cas = unsigned64(token)
         case b"F":
@@ -132,7 +145,7 @@ def _take(flags: Flags, word: bytes) -> bytes | None:  # noqa: C901, PLR0912 - o
         case b"I":
             flags.invalidate = True
         case b"l" | b"h":
-            pass
+            flags.asks_before = True
         case _:
             raise Refused(b"CLIENT_ERROR invalid flag\r\n")
     return problem if number is None else None

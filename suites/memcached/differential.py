@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import secrets
 import socket
+import time
 from collections.abc import Callable, Sequence
 from itertools import count
 
@@ -125,6 +126,7 @@ class Table:
         self.session = Session(self.store)
         self.said = 0
         self.difference: str | None = None
+        self._longest = 0.0
         # servers may hold items of earlier tables
         self._name = secrets.token_hex(2).encode()
         self._conversations = count()
@@ -147,10 +149,14 @@ class Table:
         """Say it to all; how the first one that answers otherwise than is expected does, or ``None``."""
         sent, wanted = b"".join(octets), b"".join(expected)
         self.said += len(octets)
+        began = time.monotonic()
         for player in self.players:
             got = player.say(sent)
-            if not alike(wanted, got):
-                told = _difference(player.name, octets, expected, got)
+            # what was stored or asked for late was so by as much
+            self._longest = max(self._longest, time.monotonic() - began)
+            apart = SECONDS_APART + int(self._longest)
+            if not alike(wanted, got, apart):
+                told = _difference(player.name, octets, expected, got, apart)
                 self.difference = self.difference or told
                 return told
         return None
@@ -162,22 +168,24 @@ class Table:
             player.close()
 
 
-def alike(one: bytes, other: bytes) -> bool:
-    """Whether two answers are the same octets, but for seconds that are counted by clocks."""
+def alike(one: bytes, other: bytes, apart: int = SECONDS_APART) -> bool:
+    """Whether two answers are the same octets, but for seconds that are counted by clocks, which may differ by ``apart``."""
     if one == other:
         return True
     if _SECONDS.sub(b"", one) != _SECONDS.sub(b"", other):
         return False
     pairs = zip(_SECONDS.findall(one), _SECONDS.findall(other), strict=True)
-    return all(abs(int(mine) - int(its)) <= SECONDS_APART for mine, its in pairs)
+    return all(abs(int(mine) - int(its)) <= apart for mine, its in pairs)
 
 
-def _difference(name: str, octets: Sequence[bytes], expected: Sequence[bytes], got: bytes) -> str:
+def _difference(
+    name: str, octets: Sequence[bytes], expected: Sequence[bytes], got: bytes, apart: int
+) -> str:
     """The first command that a server answered otherwise, in words."""
     place = 0
     for said, wanted in zip(octets, expected, strict=True):
         piece = got[place : place + len(wanted)]
-        if not alike(wanted, piece):
+        if not alike(wanted, piece, apart):
             # more of it, where it is longer or cut
             piece = got[place : place + max(len(wanted), 80)]
             return f"{name} answered {_short(said)} with {_short(piece)}, and not with {_short(wanted)}"

@@ -128,5 +128,6 @@ EXCLUSIONS: Final = (
     ),
 )
 
-#: Clocks of two servers do not tick together: ``t`` and ``l`` of meta answers may differ by so many seconds.
+#: Clocks of two servers do not tick together: ``t`` and ``l`` of meta answers may differ by so many seconds, and by as many
+#: more as the longest answer took.
 SECONDS_APART: Final = 2

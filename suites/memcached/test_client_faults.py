@@ -14,6 +14,7 @@ from suites.memcached.exchange import FAULT_TIMEOUT, SHORT_TIMEOUT
 from suites.memcached.operations import change, get, get_many, new_key, put, sample
 from suites.memcached.responder import Manners, item
 from suites.memcached.subjects import Client, claims
+from suites.waiting import wait_until
 
 # the moment is the script's, or a container's; how a stream is cut has no part in it
 pytestmark = [role("client"), cuts("whole")]
@@ -185,10 +186,14 @@ def test_a_server_killed_between_commands(client: Client) -> None:
     with client.on_shards(1, timeout=FAULT_TIMEOUT) as (talk, [shard]):
         before = talk.run(put(key, b"data"), get(key))
         shard.kill()
+        # whether the client finds the end of the stream or loses a command to it would be chance
+        connections = talk.taps[0].transcripts
+        told = wait_until(lambda: all(one.saw("server", "eof") or one.saw("server", "reset") for one in connections))
         after = talk.run(put(key, b"more"), get(key))
         shard.start()
 
     assert claims(before) == [True, b"data"], f"before it was killed: {before}"
+    assert told, "the end of its connections has not come"
     assert not after[0].get("success"), f"stored on a server that is gone: {after}"
     assert after[1].get("value") is None, f"found on a server that is gone: {after}"
 

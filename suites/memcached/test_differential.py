@@ -156,6 +156,44 @@ def test_mistakes_are_answered_alike(agree: Agree) -> None:
     assert agree("mistakes") > 0
 
 
+LONG_OPAQUE = b"O" + b"7" * 32
+#: What a line that is refused at its opaque token has done by then; {k} is a new key.
+HALF_DONE = {
+    "fetched": b"set {k} 0 0 1\r\nx\r\nmg {k} k {o}\r\nmg {k} h\r\n",
+    "not fetched before h": b"set {k} 0 0 1\r\nx\r\nmg {k} h {o}\r\nmg {k} h\r\n",
+    "touched": b"set {k} 0 0 1\r\nx\r\nmg {k} T100000 {o}\r\nmg {k} t\r\n",
+    "not touched behind": b"set {k} 0 0 1\r\nx\r\nmg {k} {o} T100000\r\nmg {k} t\r\n",
+    "made": b"mg {k} {o} N100000\r\nmg {k} t\r\n",
+    "made with its time": b"mg {k} N100000 {o}\r\nmg {k} t\r\n",
+    "no answer of a miss": b"mg {k} q {o}\r\n",
+    "not deleted": b"set {k} 0 0 1\r\nx\r\nmd {k} {o}\r\nmg {k} v\r\n",
+    "counted": b"set {k} 0 0 1\r\n1\r\nmn\r\nma {k} {o}\r\nmg {k} v\r\n",
+    "counted, not touched behind": b"set {k} 0 0 1\r\n1\r\nmn\r\nma {k} {o} T100000\r\nmg {k} v t\r\n",
+    "a number made": b"ma {k} N100000 J7 {o}\r\nmg {k} v t\r\n",
+    "not stored": b"ms {k} 1 {o}\r\nx\r\nmg {k} v\r\n",
+}
+
+
+@role("server")
+@needs("meta")
+@cuts("whole")
+@pytest.mark.parametrize("octets", HALF_DONE.values(), ids=HALF_DONE)
+@clause("memcached-meta-commands-flags-in-order")
+def test_a_refused_line_has_done_what_it_had_done(
+    server: Server, standard: list[Player], octets: bytes
+) -> None:
+    """Flags are worked off in order: a line that is refused at one has done what those before it ask for."""
+    said = octets.replace(b"{k}", new_key()).replace(b"{o}", LONG_OPAQUE)
+    table = Table([*standard, Player(server.host.name, server.own().endpoint())], now)
+    expected = table.session.feed(said)
+    try:
+        difference = table.compare([said], [expected])
+    finally:
+        table.close()
+
+    assert difference is None, difference
+
+
 #: Everything that is given seconds to live, and what was left alone; %d stands for the seconds.
 MORTAL = (
     b"set {k}a 0 %d 1\r\nx\r\nset {k}b 0 0 1\r\nx\r\ntouch {k}b %d\r\nset {k}c 0 0 1\r\nx\r\ngat %d {k}c\r\n"
