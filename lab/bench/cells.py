@@ -25,7 +25,7 @@ SECONDS_OF_OPEN_LOOP: Final = 0.2
 PIECES: Final = 3
 #: So many connections need long pieces, or opening them is what is measured; and they vary more.
 MANY: Final = 1000
-PIECES_OF_MANY: Final = 5
+PIECES_OF_MANY: Final = 9
 #: Quick measurements are so many times shorter.
 QUICKER: Final = 5
 LATENCIES: Final = {"latency-p50": 50.0, "latency-p99": 99.0, "latency-p99.9": 99.9}

@@ -90,7 +90,9 @@ def in_c(twin: Path, server: RunningServer, connections: int, depth: int) -> flo
     words = [str(twin), host, str(port), str(connections), str(QUESTIONS * depth), str(depth)]
     words += [EXCHANGE.send.decode("ascii"), EXCHANGE.expect.decode("ascii")]
     # in a session of its own, as the generator and the server are, or it would have another precedence than they
-    with subprocess.Popen(pinned(words, CORE), stdout=subprocess.PIPE, text=True, start_new_session=True) as client:
+    with subprocess.Popen(
+        pinned(words, CORE), stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as client:
         let_go_first(client.pid)
         said = json.loads(client.communicate(timeout=60)[0])
     return float(said["answered"]) / float(said["cpu_seconds"])

@@ -178,9 +178,7 @@ def alike(one: bytes, other: bytes, apart: int = SECONDS_APART) -> bool:
     return all(abs(int(mine) - int(its)) <= apart for mine, its in pairs)
 
 
-def _difference(
-    name: str, octets: Sequence[bytes], expected: Sequence[bytes], got: bytes, apart: int
-) -> str:
+def _difference(name: str, octets: Sequence[bytes], expected: Sequence[bytes], got: bytes, apart: int) -> str:
     """The first command that a server answered otherwise, in words."""
     place = 0
     for said, wanted in zip(octets, expected, strict=True):

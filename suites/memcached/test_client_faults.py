@@ -188,7 +188,9 @@ def test_a_server_killed_between_commands(client: Client) -> None:
         shard.kill()
         # whether the client finds the end of the stream or loses a command to it would be chance
         connections = talk.taps[0].transcripts
-        told = wait_until(lambda: all(one.saw("server", "eof") or one.saw("server", "reset") for one in connections))
+        told = wait_until(
+            lambda: all(one.saw("server", "eof") or one.saw("server", "reset") for one in connections)
+        )
         after = talk.run(put(key, b"more"), get(key))
         shard.start()
 

@@ -178,7 +178,7 @@ HALF_DONE = {
 @needs("meta")
 @cuts("whole")
 @pytest.mark.parametrize("octets", HALF_DONE.values(), ids=HALF_DONE)
-@clause("memcached-meta-commands-flags-in-order")
+@clause("memcached-meta-commands-common-syntax")
 def test_a_refused_line_has_done_what_it_had_done(
     server: Server, standard: list[Player], octets: bytes
 ) -> None:
