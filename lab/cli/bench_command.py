@@ -33,7 +33,7 @@ EPILOG = """Examples:
 
   erle bench lancelot --quick                      does it work, in a minute; no figure to keep
 
-  erle bench lancelot                              all servers on this machine, about twenty minutes
+  erle bench lancelot                              all servers on this machine, about half an hour
 
   erle bench lancelot --servers epoll,asyncio-protocol --connections 10 --measure throughput
 
