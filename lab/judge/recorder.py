@@ -199,6 +199,7 @@ class Recorder:
             "peers": self.peers,
             "controls": self.controls,
             "left_out": self.left_out,
+            "lost": self.lost,
             "stale_notes": [note.id for note in self.stale],
         }
 

@@ -173,6 +173,7 @@ class Run:
     peers: Mapping[str, Peer]
     controls: tuple[Control, ...]
     left_out: tuple[str, ...]
+    lost: tuple[str, ...]
     stale_notes: tuple[str, ...]
     verdicts: tuple[VerdictRow, ...]
     warnings: tuple[str, ...]
@@ -305,6 +306,7 @@ def read_run(directory: Path) -> Run:
             for row in top.children("controls")
         ),
         left_out=top.texts("left_out"),
+        lost=top.texts("lost"),
         stale_notes=top.texts("stale_notes"),
         verdicts=verdicts,
         warnings=warnings,

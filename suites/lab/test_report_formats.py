@@ -14,7 +14,7 @@ from lab.judge.report.badges import badge, badges, width, write_badges
 from lab.judge.report.junit import junit
 from lab.judge.report.markdown import cell, code, markdown
 from lab.judge.report.output import OutputError
-from lab.judge.runs import Known, Run, read_run
+from lab.judge.runs import Control, Known, Run, read_run
 from suites.lab.synthetic_runs import Plan, verdict_row, write_run
 
 HOSTILE = "``` `` <img src=x> ![x](http://x.example/a.png) @someone | #1 \u202e\x00\x1b]8;; \n- [ ] item\n</details>"
@@ -167,6 +167,25 @@ def test_markdown_tells_what_changed_since_a_base(run: Run) -> None:
 def test_markdown_never_makes_an_empty_run_look_green(run: Run) -> None:
     """A run in which nothing ran says so first."""
     assert "**Nothing ran.**" in markdown(dataclasses.replace(run, verdicts=()))
+
+
+def test_a_case_without_a_verdict_is_told(run: Run) -> None:
+    """A case that ended its worker is named, and no badge is green."""
+    fine = dataclasses.replace(
+        run, verdicts=tuple(row for row in run.verdicts if row.expected), lost=("test_deadly[`x`]",)
+    )
+    assert "**No verdict:** ``test_deadly[`x`]``" in markdown(fine)
+    assert "1 without a verdict" in badges(fine)["overall.svg"]
+
+
+def test_no_badge_is_green_when_a_control_did_not_hold(run: Run) -> None:
+    """Then no verdict can be trusted, however good all are."""
+    control = Control("test_a_lost_dot_is_seen", "closing", held=False, detail="")
+    fine = dataclasses.replace(
+        run, verdicts=tuple(row for row in run.verdicts if row.expected), controls=(control,)
+    )
+    assert "a control did not hold" in badges(fine)["overall.svg"]
+    assert "as expected" in badges(dataclasses.replace(fine, controls=()))["overall.svg"]
 
 
 def test_a_badge_has_room_for_its_text_and_a_title() -> None:

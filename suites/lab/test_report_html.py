@@ -334,13 +334,17 @@ def test_the_first_page_tells_what_a_reader_must_know(tmp_path: Path) -> None:
         '"interrupted": false', '"interrupted": true'
     )
     (directory / "run.json").write_text(
-        text.replace('"stale_notes": []', '"stale_notes": ["note-7"]'), "utf-8"
+        text.replace(
+            '"stale_notes": []', '"stale_notes": ["note-7"], "lost": ["test_that_ended_its_worker"]'
+        ),
+        "utf-8",
     )
     write_html(read_run(directory), tmp_path / "html")
     index = (tmp_path / "html" / "index.html").read_text("utf-8")
     for said in (
         "No verdict of this run can be trusted",
         "note-7",
+        "test_that_ended_its_worker",
         "was interrupted",
         "the board was not asked for",
         "3.7.11",

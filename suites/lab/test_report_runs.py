@@ -46,11 +46,13 @@ def test_what_the_judge_writes_is_read(tmp_path: Path) -> None:
         "peers": {},
         "controls": [],
         "left_out": [],
+        "lost": ["suites/x.py::test_y[z]"],
         "stale_notes": ["n"],
     }
     writer.finish(record)
     run = read_run(find_run(tmp_path))
     assert (run.id, run.verdicts[0].reason, run.stale_notes) == (writer.id, "ein Grüßen ☃", ("n",))
+    assert run.lost == ("suites/x.py::test_y[z]",)
     (writer.directory / "verdicts.jsonl").unlink()
     run = read_run(writer.directory)
     assert run.verdicts == ()

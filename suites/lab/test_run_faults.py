@@ -151,3 +151,5 @@ def test_a_case_that_takes_its_worker_down_is_told_as_lost(tmp_path: Path) -> No
     assert rows
     assert {row["verdict"] for row in rows} == {"pass"}
     assert "octets" not in {row["cut"] for row in rows}
+    record = json.loads((verdicts.parent / "run.json").read_text(encoding="utf-8"))
+    assert len(record["lost"]) == 4

@@ -116,8 +116,12 @@ def badges(run: Run) -> dict[str, str]:
     whole = _sum(tallies)
     if not run.verdicts:
         message, colour = "nothing ran", "unknown"
+    elif not all(control.held for control in run.controls):
+        message, colour = "a control did not hold", "bad"
     elif model.unexpected:
         message, colour = f"{len(model.unexpected)} to look at", "bad"
+    elif run.lost:
+        message, colour = f"{len(run.lost)} without a verdict", "bad"
     else:
         message, colour = f"as expected, {_message(whole)}", "good"
     made["overall.svg"] = badge("conformance", message, colour)

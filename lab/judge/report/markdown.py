@@ -63,6 +63,8 @@ def _head(model: Model) -> Iterator[str]:
             yield f"**Control not held:** {code(control.name)}: {code(control.detail)}. No verdict here can be trusted."
     if run.interrupted:
         yield "**The run was interrupted.**"
+    for name in run.lost:
+        yield f"**No verdict:** {code(name)}. A worker process ended in the middle of it."
     for note in run.stale_notes:
         yield f"**Known failure that no longer fails:** {code(note)}. Remove the note."
     yield ""
