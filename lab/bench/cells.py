@@ -23,6 +23,7 @@ QUESTIONS_A_SESSION: Final = 10
 SECONDS_OF_OPEN_LOOP: Final = 0.2
 #: Short pieces, as the machine changes: none is longer than some tenths of a second.
 PIECES: Final = 3
+PIECES_OF_THROUGHPUT: Final = 5
 #: So many connections need long pieces, or opening them is what is measured; and they vary more.
 MANY: Final = 1000
 PIECES_OF_MANY: Final = 9
@@ -99,7 +100,7 @@ def _throughput(connections: int, shorter: int) -> Cell:
         ("throughput", "cpu"),
         lambda _server, _capacity: Request(connections, questions),
         lambda outcome, cpu: {"throughput": outcome.rate, "cpu": cpu / outcome.answered * 1e6},
-        pieces=PIECES if connections < MANY else PIECES_OF_MANY,
+        pieces=PIECES_OF_THROUGHPUT if connections < MANY else PIECES_OF_MANY,
         timed=True,
     )
 

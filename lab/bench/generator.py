@@ -80,10 +80,11 @@ class Outcome:
 class Generator:
     """A process that makes load, for any number of runs. Use it as a context, or call `stop`."""
 
-    def __init__(self, core: int, exchanges: Sequence[Exchange]) -> None:
+    def __init__(self, core: int, exchanges: Sequence[Exchange], entering: Sequence[str] = ()) -> None:
+        """Start it. `entering` is what its command has to begin with to run in the servers' network."""
         self._exchanges = [[each.send.decode("latin-1"), each.expect.decode("latin-1")] for each in exchanges]
         self._child = subprocess.Popen(
-            pinned([sys.executable, "-m", "lab.bench.load"], core),
+            pinned([*entering, sys.executable, "-m", "lab.bench.load"], core),
             cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

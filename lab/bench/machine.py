@@ -5,8 +5,8 @@ Knows what is measured, in which order, and with how much load. Must not know a 
 Server and generator share one core: on two, the wake-up of the other core is what is measured, and it varies. In each round a
 server's load and the reference's take turns, piece by piece, within less than a second: what the machine does meanwhile, it does
 to both. Servers are kept alive over rounds, and are started anew now and then, so that what one process has by luck (its
-addresses, its memory) is seen as such. The generator is a process of its own in the server's
-network namespace, and talks to 127.0.0.1.
+addresses, its memory) is seen as such. The generator is a process of its own in the servers'
+network namespace, where nobody else is, and talks to 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from lab.bench import generator, meters
 from lab.bench.build import build, compiler_version
 from lab.bench.cells import USUAL, Cell, Phase, phases_of
 from lab.bench.generator import Generator, Outcome, Request, Unserved, WrongAnswer
+from lab.bench.network import own_network
 from lab.bench.plan import BenchPlan, BenchServer
 from lab.bench.running import FIRST, RunningServer, may_go_first
 from lab.bench.target import Method, Report, Series, Settings
@@ -80,6 +81,8 @@ class Machine:
         self._root = root
         self._programs = programs
         self._core = max(os.sched_getaffinity(0))
+        #: What a command has to begin with to run in the network that is measured in.
+        self._entering: Sequence[str] = ()
 
     def method(self) -> Method:
         """How it measures."""
@@ -91,6 +94,7 @@ class Machine:
             "a 95 % bootstrap interval; absolute figures are context.",
             facts={
                 "core": str(self._core),
+                "network": "a namespace of its own" if self._entering else "the machine's",
                 "priority": f"nice {FIRST}" if may_go_first() else "as others",
                 "processor": _processor(),
                 "kernel": platform.release(),
@@ -108,7 +112,7 @@ class Machine:
             for server in servers
             if server.source is not None
         }
-        with Generator(self._core, plan.exchanges) as load:
+        with own_network() as self._entering, Generator(self._core, plan.exchanges, self._entering) as load:
             bench = _Bench(self, load, plan.server(plan.reference), settings, report, programs)
             try:
                 yield from bench.all(servers)
@@ -117,7 +121,8 @@ class Machine:
 
     def start(self, server: BenchServer, binary: str | None) -> RunningServer:
         """Start a server on the core that is measured."""
-        return RunningServer(server.name, server.argv("127.0.0.1", 0, binary=binary), self._core, self._root)
+        argv = [*self._entering, *server.argv("127.0.0.1", 0, binary=binary)]
+        return RunningServer(server.name, argv, self._core, self._root)
 
 
 def target(root: Path) -> Machine:

@@ -16,14 +16,18 @@ import pytest
 
 from lab.bench import generator, meters
 from lab.bench.control_group import a_new_one
+from lab.bench.generator import Generator, Request
 from lab.bench.machine import Machine
+from lab.bench.network import own_network
 from lab.bench.plan import BenchServer
 from lab.bench.running import FIRST, RunningServer, may_go_first
 from lab.bench.target import Series, Settings
 from lab.errors import LabError
-from suites.lab.measured import CORE, children, plan, running, server
+from suites.lab.measured import CORE, EXCHANGES, PROGRAM, children, plan, running, server
 
 SETTINGS = Settings(rounds=2, restarts=2, connections=(1, 4), idle=(0, 20), quick=True, seed=1)
+
+SETTINGS_OF_ONE = Settings(rounds=1, restarts=1, connections=(1,), measures=("throughput",), quick=True)
 
 
 def measure(folder: Path, *servers: BenchServer, measures: Sequence[str] = ("throughput",)) -> list[Series]:
@@ -106,6 +110,35 @@ def test_bounded_servers_are_asked_by_no_more_connections_in_the_open_loop(tmp_p
     assert {series.quantity for series in found if series.server == "three"} == {
         *("latency-p50", "latency-p99", "latency-p99.9"),
     }
+
+
+def test_server_and_generator_have_a_network_of_their_own() -> None:
+    """What listens there is not reached from here, and is from there; the keeper is gone afterwards."""
+    with own_network() as entering:
+        if not entering:
+            pytest.skip("this user may make no network namespace")
+        argv = [*entering, sys.executable, str(PROGRAM), "127.0.0.1", "0"]
+        with (
+            RunningServer("peer", argv, CORE, PROGRAM.parent) as peer,
+            Generator(CORE, EXCHANGES, entering) as load,
+        ):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(peer.address, timeout=10)
+            assert load.run(peer.address, Request(2, 10)).answered == 10
+    assert children() == set()
+
+
+def test_without_a_network_of_its_own_it_is_measured_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where unshare(1) is refused, as to most users, the machine's network is measured in, and said so."""
+    (tmp_path / "unshare").write_text("#!/bin/sh\nexit 1\n", "ascii")
+    (tmp_path / "unshare").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    machine = Machine(tmp_path, tmp_path)
+    found = [*machine.measure(plan(server("one")), [server("one")], SETTINGS_OF_ONE, lambda *_: None)]
+    assert all(series.values for series in found)
+    assert machine.method().facts["network"] == "the machine's"
 
 
 def test_processor_time_counts_children() -> None:
