@@ -29,6 +29,13 @@ def _decrypted(source: socket.socket) -> bool:
     return isinstance(source, ssl.SSLSocket) and source.fileno() >= 0 and source.pending() > 0
 
 
+def reset(sock: socket.socket) -> None:
+    """Close at once: the far side is told by RST."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
 class _Direction:
     """Octets on their way from one side to the other."""
 
@@ -180,7 +187,7 @@ class Relay:
             return True
         except OSError as error:
             self._transcript.record(direction.source, "reset", str(error).encode())
-            self._reset(self._far(direction))
+            reset(self._far(direction))
             return False
         if not data:
             self._transcript.record(direction.source, "eof")
@@ -219,7 +226,7 @@ class Relay:
             except OSError as error:
                 far: Side = "server" if direction.source == "client" else "client"
                 self._transcript.record(far, "reset", str(error).encode())
-                self._reset(self._sockets[direction.source])
+                reset(self._sockets[direction.source])
                 return False
             if sent == len(segment):
                 direction.pending.popleft()
@@ -260,17 +267,11 @@ class Relay:
             return self._pass_on_end(direction)
         if cut.kind == "rst":
             for sock in self._sockets.values():
-                self._reset(sock)
+                reset(sock)
         return False
 
     def _far(self, direction: _Direction) -> socket.socket:
         return self._sockets["server" if direction.source == "client" else "client"]
-
-    @staticmethod
-    def _reset(sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        sock.close()
 
     # TLS
 

@@ -16,7 +16,7 @@ from lab.wire.acceptor import Acceptor
 from lab.wire.endpoint import Endpoint, endpoint_of, listen
 from lab.wire.faults import UNTOUCHED, Treatment
 from lab.wire.interception import Interception
-from lab.wire.relay import Relay
+from lab.wire.relay import Relay, reset
 from lab.wire.transcript import Transcript
 
 CONNECT_TIMEOUT = 5.0
@@ -74,7 +74,8 @@ class Tap:
         except OSError as error:
             self.unreachable.append(f"{self.peer}: {error}")
             transcript.record("lab", "fault", f"the peer could not be reached: {error}".encode())
-            client.close()
+            # after an orderly end it would be chance whether the client finds the end or loses what it says
+            reset(client)
             return
         relay = Relay(
             client,

@@ -165,11 +165,11 @@ def test_half_close_passes_through() -> None:
         assert stream.receive_to_end() == b"100000 octets"
 
 
-def test_unreachable_peer_is_noted_and_the_client_sees_the_end(peer: ScriptedPeer) -> None:
+def test_unreachable_peer_is_noted_and_the_client_is_reset(peer: ScriptedPeer) -> None:
     """The tap says that it was the peer who could not be reached."""
     peer.close()
     with Tap(peer.endpoint) as tap:
-        with connect(tap.endpoint) as stream, pytest.raises(Ended):
+        with connect(tap.endpoint) as stream, pytest.raises(Ended, match="reset"):
             stream.receive_exactly(1)
         assert wait_until(lambda: bool(tap.unreachable))
 
