@@ -100,10 +100,11 @@ def _get(cache: Cache, words: Words) -> bytes:
         counters.get_misses += 1
         echoes = flags.echoes()
         return b"" if flags.quiet else b"EN%b\r\n" % echoes
-    if not flags.no_bump and not flags.asks_before:
+    later = flags.asks_before
+    if not flags.no_bump and not later:
         cache.bump(key, item)
     answer = _shown(cache, flags, item, created=created)
-    if not flags.no_bump and flags.asks_before:
+    if not flags.no_bump and later:
         cache.bump(key, item)
     if flags.ttl is None:
         counters.cmd_get += 1

@@ -18,6 +18,8 @@ _OPAQUE_MAX = 32
 _HIGHEST = 127
 #: Flags without a meaning to the server, or with one that only the answer shows.
 _PLAIN = frozenset(b"OPLkstcf")
+#: Flags for which an item is marked as fetched only when all of them are worked off.
+_BEFORE = frozenset(b"lhNTR")
 
 
 class Refused(Exception):
@@ -30,10 +32,7 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Flags:
-    """What the flags of a line ask for; times as they were sent, None where there was none.
-
-    `asks_before`: one of them asks how the item was before this command fetched it, or changes how long it lives.
-    """
+    """What the flags of a line ask for; times as they were sent, None where there was none."""
 
     words: Sequence[bytes]
     key: bytes
@@ -43,7 +42,6 @@ class Flags:
     recache: int | None = None
     value: bool = False
     no_bump: bool = False
-    asks_before: bool = False
     quiet: bool = False
     invalidate: bool = False
     client_flags: int = 0
@@ -51,6 +49,11 @@ class Flags:
     mode: bytes = b""
     initial: int = 0
     delta: int = 1
+
+    @property
+    def asks_before(self) -> bool:
+        """Whether one asks how the item was before this command fetched it, or changes how long it lives."""
+        return any(word[0] in _BEFORE for word in self.words)
 
     def echoes(self) -> bytes:
         """The opaque and the key as an answer repeats them.
@@ -114,13 +117,10 @@ def _take(flags: Flags, word: bytes) -> bytes | None:  # noqa: C901, PLR0912 - o
             return None if key else b"CLIENT_ERROR error decoding key\r\n"
         case b"N":
             number = flags.vivify = signed32(token)
-            flags.asks_before = True
         case b"T":
             number = flags.ttl = signed32(token)
-            flags.asks_before = True
         case b"R":
             number = flags.recache = signed32(token)
-            flags.asks_before = True
         case b"C":
             number = flags.cas = unsigned64(token)
         case b"F":
@@ -145,7 +145,7 @@ def _take(flags: Flags, word: bytes) -> bytes | None:  # noqa: C901, PLR0912 - o
         case b"I":
             flags.invalidate = True
         case b"l" | b"h":
-            flags.asks_before = True
+            pass
         case _:
             raise Refused(b"CLIENT_ERROR invalid flag\r\n")
     return problem if number is None else None
