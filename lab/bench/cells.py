@@ -24,9 +24,6 @@ SECONDS_OF_OPEN_LOOP: Final = 0.2
 #: Short pieces, as the machine changes: none is longer than some tenths of a second.
 PIECES: Final = 3
 PIECES_OF_THROUGHPUT: Final = 5
-#: So many connections need long pieces, or opening them is what is measured; and they vary more.
-MANY: Final = 1000
-PIECES_OF_MANY: Final = 9
 #: Quick measurements are so many times shorter.
 QUICKER: Final = 5
 LATENCIES: Final = {"latency-p50": 50.0, "latency-p99": 99.0, "latency-p99.9": 99.9}
@@ -43,6 +40,7 @@ class Cell:
         pieces: how many of these loads make a round, in turns with the reference's.
         share: of the capacity that is asked for, or None.
         timed: the generator must not be what limits it.
+        paced: its figures are put at the machine's usual pace.
     """
 
     quantities: tuple[str, ...]
@@ -51,6 +49,7 @@ class Cell:
     pieces: int = PIECES
     share: float | None = None
     timed: bool = False
+    paced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +94,13 @@ def phases_of(settings: Settings, servers: Sequence[BenchServer]) -> list[Phase]
 
 
 def _throughput(connections: int, shorter: int) -> Cell:
+    # with fewer for each connection, opening it is what is measured
     questions = max(min(500 * connections + 500, 5000) // shorter, 10 * connections)
     return Cell(
         ("throughput", "cpu"),
         lambda _server, _capacity: Request(connections, questions),
         lambda outcome, cpu: {"throughput": outcome.rate, "cpu": cpu / outcome.answered * 1e6},
-        pieces=PIECES_OF_THROUGHPUT if connections < MANY else PIECES_OF_MANY,
+        pieces=PIECES_OF_THROUGHPUT,
         timed=True,
     )
 
@@ -115,7 +115,7 @@ def _open_loop(load: float, shorter: int) -> Cell:
         made = histogram(outcome.latencies)
         return {quantity: percentile(made, percent) for quantity, percent in LATENCIES.items()}
 
-    return Cell(tuple(LATENCIES), request, figures, share=load, timed=True)
+    return Cell(tuple(LATENCIES), request, figures, share=load, timed=True, paced=False)
 
 
 def _idle(count: int, shorter: int) -> Cell:

@@ -14,11 +14,9 @@ from __future__ import annotations
 import os
 import platform
 import random
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 import numpy as np
@@ -28,8 +26,10 @@ from lab.bench.build import build, compiler_version
 from lab.bench.cells import USUAL, Cell, Phase, phases_of
 from lab.bench.generator import Generator, Outcome, Request, Unserved, WrongAnswer
 from lab.bench.network import own_network
+from lab.bench.pieces import Piece, Rounds, busy, limited
 from lab.bench.plan import BenchPlan, BenchServer
 from lab.bench.running import FIRST, RunningServer, may_go_first
+from lab.bench.statistics import variation
 from lab.bench.target import Method, Report, Series, Settings
 from lab.bench.words import percent
 from lab.stack.project import PROGRAMS, Lab, make_state
@@ -39,39 +39,17 @@ RESTARTS_FOR_MEMORY: Final = 2
 
 @dataclass
 class _Measured:
-    """The values of one cell of one server, as they come."""
+    """One cell of one server: its own pieces, the reference's beside them, and the process of each round."""
 
-    values: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    beside: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    own: Rounds
+    beside: Rounds
     processes: list[int] = field(default_factory=list)
     trouble: str = ""
 
-
-@dataclass
-class _Pieces:
-    """What the pieces of one round gave; their median counts, so that what comes between in one of them does not."""
-
-    found: list[dict[str, float]] = field(default_factory=list)
-    shares: list[float] = field(default_factory=list)
-
-    def add(self, cell: Cell, outcome: Outcome, cpu: float) -> None:
-        """Take a piece in."""
-        self.found.append(cell.figures(outcome, cpu))
-        self.shares.append(outcome.busy)
-
-    @property
-    def busy(self) -> float:
-        """The generator's share of its core."""
-        return median(self.shares)
-
-    @property
-    def limited(self) -> bool:
-        """Whether the generator itself may have been the limit."""
-        return self.busy > generator.BUSIEST
-
-    def figures(self) -> dict[str, float]:
-        """The median of each quantity; nothing where nothing was added."""
-        return {quantity: median(one[quantity] for one in self.found) for quantity in (self.found or [{}])[0]}
+    @classmethod
+    def of(cls, cell: Cell) -> _Measured:
+        """Nothing yet."""
+        return cls(Rounds(paced=cell.paced), Rounds(paced=cell.paced))
 
 
 class Machine:
@@ -83,6 +61,8 @@ class Machine:
         self._core = max(os.sched_getaffinity(0))
         #: What a command has to begin with to run in the network that is measured in.
         self._entering: Sequence[str] = ()
+        #: How fast it was in each piece, 1 at its usual pace.
+        self.paces: list[float] = []
 
     def method(self) -> Method:
         """How it measures."""
@@ -90,11 +70,13 @@ class Machine:
             target="native",
             text="Server and load generator on one core of this machine, servers kept alive over shuffled rounds and "
             "started anew between groups of rounds. In a round, pieces of a server's load take turns with pieces of the "
-            "reference's; each counts with its median, and their ratio is the round's. Ratios are medians of the rounds', with "
-            "a 95 % bootstrap interval; absolute figures are context.",
+            "reference's; the ratio of their medians is the round's. Except for latencies all is put at the machine's usual "
+            "pace, which the generator's own processor time for a question tells of each piece. Ratios are medians of the "
+            "rounds', with a 95 % bootstrap interval; absolute figures are context.",
             facts={
                 "core": str(self._core),
                 "network": "a namespace of its own" if self._entering else "the machine's",
+                "pace": f"varied by {percent(variation(self.paces), 1)} from piece to piece (CV)",
                 "priority": f"nice {FIRST}" if may_go_first() else "as others",
                 "processor": _processor(),
                 "kernel": platform.release(),
@@ -179,13 +161,14 @@ class _Bench:
     def _rounds(self, phase: Phase) -> Iterator[Series]:
         """All rounds; broken off by the user, those that are whole."""
         taken = {
-            (server.name, number): _Measured()
+            (server.name, number): _Measured.of(cell)
             for server in phase.servers
-            for number in range(len(phase.cells))
+            for number, cell in enumerate(phase.cells)
         }
         whole, self._process = 0, -1
         try:
-            self._round(phase, 0, {key: _Measured() for key in taken}, "warms up")
+            warming = {(name, number): _Measured.of(phase.cells[number]) for name, number in taken}
+            self._round(phase, 0, warming, "warms up")
             for turn in range(phase.rounds):
                 self._round(phase, turn, taken, f"round {turn + 1} of {phase.rounds}")
                 whole += 1
@@ -198,7 +181,9 @@ class _Bench:
         for server in phase.servers if whole else ():
             for number, cell in enumerate(phase.cells):
                 request = cell.request(server, self._capacity.get(server.name))
-                yield from _series(server, request, cell, taken[server.name, number], whole)
+                measured = taken[server.name, number]
+                self._machine.paces += measured.own.paces()
+                yield from _series(server, request, cell, measured, whole)
 
     def _round(self, phase: Phase, turn: int, taken: dict[tuple[str, int], _Measured], words: str) -> None:
         restarts = min(self._settings.restarts, phase.rounds)
@@ -217,38 +202,34 @@ class _Bench:
 
     def _take(self, server: BenchServer, cell: Cell, measured: _Measured, turn: int) -> None:
         """One round of a server: pieces of its load in turn with pieces of the reference's."""
-        pieces = _Pieces(), _Pieces()
-        pair = (
-            [(server, pieces[0])]
-            if server == self._reference
-            else [*zip((server, self._reference), pieces, strict=True)]
-        )
+        own: list[Piece] = []
+        beside: list[Piece] = []
+        pair = [(server, own)] if server == self._reference else [(server, own), (self._reference, beside)]
         for number in range(cell.pieces):
-            for one, kept in pair if number % 2 else reversed(pair):
+            for one, pieces in pair if number % 2 else reversed(pair):
                 try:
                     request = cell.request(one, self._capacity.get(one.name))
                     if request.rate == 0:
                         raise Unserved("its capacity could not be measured")
                     # both are asked at the same times
                     seed = self._settings.seed + turn * cell.pieces + number
-                    kept.add(cell, *self._run(one, replace(request, seed=seed)))
+                    outcome, cpu = self._run(one, replace(request, seed=seed))
                 except (Unserved, WrongAnswer) as error:
                     running = self._running[one.name]
                     ended = "" if running.alive() else f"; {running.complaint()}"
                     whose = "" if one == server else f"{one.name}, beside it: "
                     measured.trouble = f"{whose}{error}{ended}"
                     return
-        own, beside = pieces
-        if cell.timed and own.limited:
+                pieces.append(Piece.of(outcome, cell.figures(outcome, cpu)))
+        if cell.timed and limited(own):
             measured.trouble = (
-                f"the load generator was busy for {percent(own.busy)} of the time (at most {percent(generator.BUSIEST)}): it, "
+                f"the load generator was busy for {percent(busy(own))} of the time (at most {percent(generator.BUSIEST)}): it, "
                 "and not the server, would have been measured"
             )
             return
-        for quantity, value in own.figures().items():
-            measured.values[quantity].append(value)
-        for quantity, value in beside.figures().items():
-            measured.beside[quantity].append(value)
+        measured.own.pieces.append(own)
+        if beside:
+            measured.beside.pieces.append(beside)
 
     def _run(self, server: BenchServer, request: Request) -> tuple[Outcome, float]:
         """One run of load; the server's processor time in seconds from when the load begins."""
@@ -335,8 +316,8 @@ def _series(
         yield Series(
             quantity,
             server.name,
-            () if measured.trouble else tuple(measured.values[quantity][:whole]),
-            beside=() if measured.trouble else tuple(measured.beside[quantity][:whole]),
+            () if measured.trouble else measured.own.values(quantity)[:whole],
+            beside=() if measured.trouble else measured.beside.values(quantity)[:whole],
             restarts=() if measured.trouble else tuple(measured.processes[:whole]),
             connections=request.connections,
             depth=request.depth,

@@ -28,6 +28,11 @@ class Quantity:
     more_is_better: bool = False
     compared: bool = True
 
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is something for each second, and so goes up where time goes down."""
+        return self.unit == "1/s"
+
 
 _ALL: Final = (
     Quantity("throughput", "Requests answered per second", "requests", "1/s", more_is_better=True),
