@@ -37,7 +37,7 @@ class Cell:
         quantities: what `figures` gives.
         request: the load for a server, whose capacity in questions a second is known or None.
         figures: the quantities' values, from what came and the server's processor time in seconds.
-        pieces: how many of these loads make a round, in turns with the reference's.
+        pieces: how many of these loads make a round, each next to one of the reference's.
         share: of the capacity that is asked for, or None.
         timed: the generator must not be what limits it.
         paced: its figures are put at the machine's usual pace.
@@ -64,8 +64,8 @@ class Phase:
 
     @property
     def steps(self) -> int:
-        """How many servers' turns it takes, with the round that warms up."""
-        return len(self.servers) * len(self.cells) * (self.rounds + 1)
+        """How many pieces it takes, with the round that warms up; each next to one of the reference's."""
+        return len(self.servers) * sum(cell.pieces for cell in self.cells) * (self.rounds + 1)
 
 
 def phases_of(settings: Settings, servers: Sequence[BenchServer]) -> list[Phase]:

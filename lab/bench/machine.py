@@ -2,11 +2,11 @@
 
 Knows what is measured, in which order, and with how much load. Must not know a protocol, nor what the figures mean.
 
-Server and generator share one core: on two, the wake-up of the other core is what is measured, and it varies. In each round a
-server's load and the reference's take turns, piece by piece, within less than a second: what the machine does meanwhile, it does
-to both. Servers are kept alive over rounds, and are started anew now and then, so that what one process has by luck (its
-addresses, its memory) is seen as such. The generator is a process of its own in the servers'
-network namespace, where nobody else is, and talks to 127.0.0.1.
+Server and generator share one core: on two, the wake-up of the other core is what is measured, and it varies. Each piece of a
+server's load is next to one of the reference's: what the machine does meanwhile, it does to both; and the pieces of all servers
+take turns, so that a bad minute is no server's own. Servers are kept alive over rounds, and are started anew now and then, so
+that what one process has by luck (its addresses, its memory) is seen as such. The generator is a process of its own in the
+servers' network namespace, where nobody else is, and talks to 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lab.bench.build import build, compiler_version
 from lab.bench.cells import USUAL, Cell, Phase, phases_of
 from lab.bench.generator import Generator, Outcome, Request, Unserved, WrongAnswer
 from lab.bench.network import own_network
-from lab.bench.pieces import Piece, Rounds, busy, limited
+from lab.bench.pieces import Piece, Rounds
 from lab.bench.plan import BenchPlan, BenchServer
 from lab.bench.running import FIRST, RunningServer, may_go_first
 from lab.bench.statistics import variation
@@ -51,6 +51,17 @@ class _Measured:
         """Nothing yet."""
         return cls(Rounds(paced=cell.paced), Rounds(paced=cell.paced))
 
+    def end_round(self, cell: Cell, process: int) -> None:
+        """All pieces of a round are there, of the server's process of this number, or there is trouble."""
+        if cell.timed and not self.trouble and self.own.limited():
+            self.trouble = (
+                f"the load generator was busy for {percent(self.own.busy())} of the time (at most {percent(generator.BUSIEST)}): "
+                "it, and not the server, would have been measured"
+            )
+        self.own.end_round()
+        self.beside.end_round()
+        self.processes.append(process)
+
 
 class Machine:
     """This machine as a target. `root` is the checkout; programs are built into `programs`."""
@@ -69,10 +80,10 @@ class Machine:
         return Method(
             target="native",
             text="Server and load generator on one core of this machine, servers kept alive over shuffled rounds and "
-            "started anew between groups of rounds. In a round, pieces of a server's load take turns with pieces of the "
-            "reference's; the ratio of their medians is the round's. Except for latencies all is put at the machine's usual "
-            "pace, which the generator's own processor time for a question tells of each piece. Ratios are medians of the "
-            "rounds', with a 95 % bootstrap interval; absolute figures are context.",
+            "started anew between groups of rounds. A round of a server is some short pieces of load, each next to one of the "
+            "reference's and spread over the round; the ratio of their medians is the round's. Except for latencies all is put "
+            "at the machine's usual pace, which the generator's own processor time for a question tells of each piece. Ratios "
+            "are medians of the rounds', with a 95 % bootstrap interval; absolute figures are context.",
             facts={
                 "core": str(self._core),
                 "network": "a namespace of its own" if self._entering else "the machine's",
@@ -192,44 +203,35 @@ class _Bench:
             self._process = process
             self._restart(phase.servers)
         for number, cell in enumerate(phase.cells):
-            for server in self._random.sample(phase.servers, len(phase.servers)):
-                self._done += 1
-                self._report(self._done, self._steps, f"{phase.name}: {server.name}, {words}")
-                measured = taken[server.name, number]
-                if not measured.trouble:
-                    self._take(server, cell, measured, turn)
-                measured.processes.append(process)
+            measured = {server.name: taken[server.name, number] for server in phase.servers}
+            for piece in range(cell.pieces):
+                for server in self._random.sample(phase.servers, len(phase.servers)):
+                    self._done += 1
+                    self._report(self._done, self._steps, f"{phase.name}: {server.name}, {words}")
+                    if not measured[server.name].trouble:
+                        self._take(server, cell, measured[server.name], turn * cell.pieces + piece)
+            for one in measured.values():
+                one.end_round(cell, process)
 
-    def _take(self, server: BenchServer, cell: Cell, measured: _Measured, turn: int) -> None:
-        """One round of a server: pieces of its load in turn with pieces of the reference's."""
-        own: list[Piece] = []
-        beside: list[Piece] = []
-        pair = [(server, own)] if server == self._reference else [(server, own), (self._reference, beside)]
-        for number in range(cell.pieces):
-            for one, pieces in pair if number % 2 else reversed(pair):
-                try:
-                    request = cell.request(one, self._capacity.get(one.name))
-                    if request.rate == 0:
-                        raise Unserved("its capacity could not be measured")
-                    # both are asked at the same times
-                    seed = self._settings.seed + turn * cell.pieces + number
-                    outcome, cpu = self._run(one, replace(request, seed=seed))
-                except (Unserved, WrongAnswer) as error:
-                    running = self._running[one.name]
-                    ended = "" if running.alive() else f"; {running.complaint()}"
-                    whose = "" if one == server else f"{one.name}, beside it: "
-                    measured.trouble = f"{whose}{error}{ended}"
-                    return
-                pieces.append(Piece.of(outcome, cell.figures(outcome, cpu)))
-        if cell.timed and limited(own):
-            measured.trouble = (
-                f"the load generator was busy for {percent(busy(own))} of the time (at most {percent(generator.BUSIEST)}): it, "
-                "and not the server, would have been measured"
-            )
-            return
-        measured.own.pieces.append(own)
-        if beside:
-            measured.beside.pieces.append(beside)
+    def _take(self, server: BenchServer, cell: Cell, measured: _Measured, moment: int) -> None:
+        """One piece of a server's load next to one of the reference's, now this one first and now that."""
+        pair = [(server, measured.own)]
+        if server != self._reference:
+            pair.append((self._reference, measured.beside))
+        for one, rounds in pair if moment % 2 else reversed(pair):
+            try:
+                request = cell.request(one, self._capacity.get(one.name))
+                if request.rate == 0:
+                    raise Unserved("its capacity could not be measured")
+                # both are asked at the same times
+                outcome, cpu = self._run(one, replace(request, seed=self._settings.seed + moment))
+            except (Unserved, WrongAnswer) as error:
+                running = self._running[one.name]
+                ended = "" if running.alive() else f"; {running.complaint()}"
+                whose = "" if one == server else f"{one.name}, beside it: "
+                measured.trouble = f"{whose}{error}{ended}"
+                return
+            rounds.add(Piece.of(outcome, cell.figures(outcome, cpu)))
 
     def _run(self, server: BenchServer, request: Request) -> tuple[Outcome, float]:
         """One run of load; the server's processor time in seconds from when the load begins."""

@@ -9,7 +9,6 @@ time for a question tells how fast the machine was in a piece; figures are put a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -38,16 +37,6 @@ class Piece:
         return cls(figures, outcome.busy, outcome.answered / outcome.cpu_seconds)
 
 
-def busy(pieces: Sequence[Piece]) -> float:
-    """The generator's share of its core in a round."""
-    return median(piece.busy for piece in pieces)
-
-
-def limited(pieces: Sequence[Piece]) -> bool:
-    """Whether the generator itself may have been the limit of a round."""
-    return busy(pieces) > generator.BUSIEST
-
-
 @dataclass(slots=True)
 class Rounds:
     """The pieces of one load of one server, round by round.
@@ -55,21 +44,38 @@ class Rounds:
     `paced` where figures are a matter of how fast things are done; a latency at a given rate is one of waiting, too.
     """
 
-    pieces: list[Sequence[Piece]] = field(default_factory=list)
     paced: bool = True
+    _rounds: list[list[Piece]] = field(default_factory=lambda: [[]], init=False)
+
+    def add(self, piece: Piece) -> None:
+        """Take a piece into the round."""
+        self._rounds[-1].append(piece)
+
+    def end_round(self) -> None:
+        """The round is whole."""
+        self._rounds.append([])
+
+    def busy(self) -> float:
+        """The generator's share of its core in the round."""
+        return median(piece.busy for piece in self._rounds[-1])
+
+    def limited(self) -> bool:
+        """Whether the generator itself may have been the limit of the round."""
+        return self.busy() > generator.BUSIEST
 
     def paces(self) -> list[float]:
         """How fast the machine was in each piece: 1 at its usual pace."""
-        found = [piece.pace for pieces in self.pieces for piece in pieces]
+        found = [piece.pace for pieces in self._rounds for piece in pieces]
         usual = median(found) if found else 1.0
         return [pace / usual for pace in found]
 
     def values(self, quantity: str) -> tuple[float, ...]:
-        """The quantity in each round: the median of its pieces, so that what comes between in one of them does not count."""
+        """The quantity in each whole round: the median of its pieces, so that what comes between in one does not count."""
         paces = iter(self.paces())
         return tuple(
             median(self._at_usual_pace(quantity, piece.figures[quantity], next(paces)) for piece in pieces)
-            for pieces in self.pieces
+            for pieces in self._rounds[:-1]
+            if pieces
         )
 
     def _at_usual_pace(self, quantity: str, value: float, pace: float) -> float:
