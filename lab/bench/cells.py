@@ -24,6 +24,9 @@ SECONDS_OF_OPEN_LOOP: Final = 0.2
 #: Short pieces, as the machine changes: none is longer than some tenths of a second.
 PIECES: Final = 3
 PIECES_OF_THROUGHPUT: Final = 5
+#: So many connections vary more: who shares the caches matters to them.
+MANY: Final = 1000
+PIECES_OF_MANY: Final = 9
 #: Quick measurements are so many times shorter.
 QUICKER: Final = 5
 LATENCIES: Final = {"latency-p50": 50.0, "latency-p99": 99.0, "latency-p99.9": 99.9}
@@ -100,7 +103,7 @@ def _throughput(connections: int, shorter: int) -> Cell:
         ("throughput", "cpu"),
         lambda _server, _capacity: Request(connections, questions),
         lambda outcome, cpu: {"throughput": outcome.rate, "cpu": cpu / outcome.answered * 1e6},
-        pieces=PIECES_OF_THROUGHPUT,
+        pieces=PIECES_OF_THROUGHPUT if connections < MANY else PIECES_OF_MANY,
         timed=True,
     )
 
