@@ -72,7 +72,7 @@ class Machine:
         self._core = max(os.sched_getaffinity(0))
         #: What a command has to begin with to run in the network that is measured in.
         self._entering: Sequence[str] = ()
-        #: How fast it was in each piece, 1 at its usual pace.
+        #: How fast it was in each piece whose pace was taken out, 1 at its usual pace.
         self.paces: list[float] = []
 
     def method(self) -> Method:
@@ -87,7 +87,7 @@ class Machine:
             facts={
                 "core": str(self._core),
                 "network": "a namespace of its own" if self._entering else "the machine's",
-                "pace": f"varied by {percent(variation(self.paces), 1)} from piece to piece (CV)",
+                **self._pace(),
                 "priority": f"nice {FIRST}" if may_go_first() else "as others",
                 "processor": _processor(),
                 "kernel": platform.release(),
@@ -95,6 +95,12 @@ class Machine:
                 "compiler": compiler_version(),
             },
         )
+
+    def _pace(self) -> dict[str, str]:
+        """How much the pace that was taken out varied; nothing where none was."""
+        if not self.paces:
+            return {}
+        return {"pace": f"varied by {percent(variation(self.paces), 1)} from piece to piece (CV)"}
 
     def measure(
         self, plan: BenchPlan, servers: Sequence[BenchServer], settings: Settings, report: Report
@@ -193,7 +199,8 @@ class _Bench:
             for number, cell in enumerate(phase.cells):
                 request = cell.request(server, self._capacity.get(server.name))
                 measured = taken[server.name, number]
-                self._machine.paces += measured.own.paces()
+                if cell.paced:
+                    self._machine.paces += measured.own.paces()
                 yield from _series(server, request, cell, measured, whole)
 
     def _round(self, phase: Phase, turn: int, taken: dict[tuple[str, int], _Measured], words: str) -> None:

@@ -141,6 +141,15 @@ def test_without_a_network_of_its_own_it_is_measured_all_the_same(
     assert machine.method().facts["network"] == "the machine's"
 
 
+@pytest.mark.parametrize(("measures", "told"), [("throughput", True), ("memory", False)])
+def test_the_pace_is_told_where_it_was_taken_out(tmp_path: Path, measures: str, *, told: bool) -> None:
+    """The record says how much it varied; of memory alone there is nothing to say."""
+    machine = Machine(tmp_path, tmp_path)
+    settings = Settings(rounds=1, restarts=1, connections=(1,), idle=(0,), measures=(measures,), quick=True)
+    assert [*machine.measure(plan(server("one")), [server("one")], settings, lambda *_: None)]
+    assert ("pace" in machine.method().facts) is told
+
+
 def test_processor_time_counts_children() -> None:
     """A child's time counts while it runs and once it was waited for."""
     program = (
