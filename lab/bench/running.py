@@ -11,6 +11,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from lab.bench import meters
+from lab.bench import meters, turns
 from lab.bench.control_group import ControlGroup, a_new_one
 from lab.errors import LabError
 
@@ -43,12 +44,13 @@ def let_go_first(pid: int) -> None:
 
 
 def pinned(argv: Sequence[str], core: int) -> list[str]:
-    """The command as it is measured: on one core, first in line where this user may, ended when this process dies.
+    """The command as it is measured: on one core in turns, first in line where this user may, ended when this process dies.
 
-    setpriv(1), taskset(1), nice(1).
+    setpriv(1), nice(1).
     """
     first = ["nice", "-n", str(FIRST)] if may_go_first() else []
-    return [*first, "setpriv", "--pdeathsig", "TERM", "taskset", "--cpu-list", str(core), *argv]
+    in_turns = [sys.executable, "-IS", turns.__file__, str(core)]
+    return [*first, "setpriv", "--pdeathsig", "TERM", *in_turns, *argv]
 
 
 def _entering(group: ControlGroup | None) -> list[str]:

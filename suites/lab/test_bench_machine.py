@@ -20,7 +20,7 @@ from lab.bench.generator import Generator, Request
 from lab.bench.machine import Machine
 from lab.bench.network import own_network
 from lab.bench.plan import BenchServer
-from lab.bench.running import FIRST, RunningServer, may_go_first
+from lab.bench.running import FIRST, RunningServer, may_go_first, pinned
 from lab.bench.target import Series, Settings
 from lab.errors import LabError
 from suites.lab.measured import CORE, EXCHANGES, PROGRAM, children, plan, running, server
@@ -126,6 +126,29 @@ def test_server_and_generator_have_a_network_of_their_own() -> None:
                 socket.create_connection(peer.address, timeout=10)
             assert load.run(peer.address, Request(2, 10)).answered == 10
     assert children() == set()
+
+
+def test_server_and_generator_take_turns() -> None:
+    """Neither interrupts the other: the server finds all questions, and the generator all answers, that there are."""
+    questions = 5000
+    with running() as (peer, load):
+        processes = [psutil.Process(pid) for pid in (peer.pid, load.pid)]
+        load.run(peer.address, Request(10, questions))
+        before = [process.num_ctx_switches() for process in processes]
+        load.run(peer.address, Request(10, questions))
+        for process, switches in zip(processes, before, strict=True):
+            now = process.num_ctx_switches()
+            assert now.voluntary - switches.voluntary == pytest.approx(questions / 10, rel=0.1)
+            assert now.involuntary - switches.involuntary < questions / 50
+
+
+def test_a_command_that_cannot_take_turns_says_why() -> None:
+    """What is not there is named in one line, and so is a core that this machine has not."""
+    for argv, core in (["no-such-command"], CORE), (["true"], 4095):
+        ran = subprocess.run(pinned(argv, core), capture_output=True, text=True, check=False)
+        assert ran.returncode
+        assert ran.stderr.startswith(f"{argv[0]}: [Errno "), ran.stderr
+        assert len(ran.stderr.splitlines()) == 1
 
 
 def test_without_a_network_of_its_own_it_is_measured_all_the_same(

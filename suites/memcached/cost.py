@@ -4,7 +4,7 @@
     python -m suites.memcached.cost --only 90/10    a part, beside what is kept of the others
 
 Server and load share one core and one network namespace, that of memcached's container, so that no proxy and no other core stands
-between: this program enters the namespace (nsenter(1), as root) and keeps memcached's threads on the core (taskset(1)).
+between: this program enters the namespace (nsenter(1), as root) and keeps memcached's threads on the core in turns with the load.
 Knows what is measured and how it is told. Must not know a server's inside.
 """
 
@@ -29,6 +29,7 @@ from lab.bench import meters
 from lab.bench.generator import Generator, Request
 from lab.bench.plan import Exchange, load_plan
 from lab.bench.running import RunningServer, pinned
+from lab.bench.turns import take_turns
 from lab.errors import LabError
 from lab.judge.catalogue import Implementation, load_catalogue
 from lab.judge.report.output import replace_file
@@ -111,16 +112,18 @@ def fresh_memcached() -> int:
 
 @contextmanager
 def on_core(pid: int, core: int) -> Iterator[None]:
-    """Keep all threads of a process on one core."""
+    """Have all threads of a process take turns on one core."""
     before = {
-        int(task.name): os.sched_getaffinity(int(task.name)) for task in Path(f"/proc/{pid}/task").iterdir()
+        int(task.name): (os.sched_getaffinity(int(task.name)), os.sched_getscheduler(int(task.name)))
+        for task in Path(f"/proc/{pid}/task").iterdir()
     }
     for task in before:
-        os.sched_setaffinity(task, {core})
+        take_turns(core, task)
     try:
         yield
     finally:
-        for task, cores in before.items():
+        for task, (cores, policy) in before.items():
+            os.sched_setscheduler(task, policy, os.sched_param(0))
             os.sched_setaffinity(task, cores)
 
 

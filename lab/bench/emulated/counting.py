@@ -14,13 +14,10 @@ them, and the first questions, are in no figure.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
-import platform
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -31,6 +28,7 @@ from typing import Any
 
 from lab.bench.emulated.counters import Counters, Counts, NotCounting
 from lab.bench.emulated.serving import Loading, Serving, Trouble, load_of
+from lab.bench.turns import take_turns
 
 BOARD = Path("/board")
 PYTHON = BOARD / "usr/bin/python3.11"
@@ -43,10 +41,6 @@ LOADS = 3
 SECONDS_A_LOAD = 90
 #: chrt(1): the server runs when the load waits, and at no other time, whoever else has taken the core meanwhile.
 BEHIND = ("chrt", "--idle", "0")
-#: linux/sched/types.h and asm/unistd.h.
-SCHED_ATTR_SIZE = 48
-SYS_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
-LONGEST_TURN_NS = 100_000_000
 
 
 def build(source: Path, compiler: Sequence[str], folder: Path) -> Path:
@@ -185,35 +179,13 @@ def per_request(
     return tuple(min(values) / cell["questions"] for values in zip(*map(astuple, found), strict=True))
 
 
-def take_turns() -> None:
-    """Let the server and the load, started after this, take turns on one core.
-
-    A batch process does not interrupt another when it wakes: the server answers all that has come before the generator goes
-    on, so that how many questions an event loop finds at a time is no matter of chance.
-    """
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    _ask_for_long_turns()
-
-
-def _ask_for_long_turns() -> None:
-    """Ask the scheduler for the longest turns there are: an emulated server answers a wake-up's questions in one.
-
-    sched_setattr(2), for which Python has no function. A kernel older than 6.12 takes the wish and does nothing about it.
-    """
-    attributes = struct.pack("@IIQiIQQQ", SCHED_ATTR_SIZE, os.SCHED_BATCH, 0, 0, 0, LONGEST_TURN_NS, 0, 0)
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(SYS_SCHED_SETATTR[platform.machine()], 0, attributes, 0):
-        error = ctypes.get_errno()
-        raise OSError(error, f"sched_setattr: {os.strerror(error)}")
-
-
 def main() -> int:
     """Do the task; one JSON line for each thing that is found."""
     # Ended from outside, servers are ended as well.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     print(json.dumps({"pid": os.getpid()}), flush=True)
-    take_turns()
+    # an emulated server answers a wake-up's questions in one turn
+    take_turns(max(os.sched_getaffinity(0)))
     try:
         for line in Counting(json.loads(sys.argv[1]), Path("/work")).all():
             print(json.dumps(line), flush=True)

@@ -1,0 +1,68 @@
+"""Turns on one core: a server and its load each run until they wait, and neither interrupts the other.
+
+Knows the scheduler. Must not know what is measured. A program as well, and one that starts quickly: it imports nothing of the lab.
+
+    python3 -IS turns.py CORE COMMAND...    become the command, which and whose children take turns on that core
+
+By default a process that wakes may interrupt the one that woke it. Whether it does depends on how long that one has run: a server
+that takes a little more time to an answer is interrupted at every one, and finds one question at a time where a quicker server finds
+ten. So much depends on this that it hides what the servers themselves cost.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import struct
+import sys
+
+#: linux/sched/types.h and asm/unistd.h.
+SCHED_ATTR_SIZE = 48
+SYS_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+LONGEST_TURN_NS = 100_000_000
+
+
+def take_turns(core: int, task: int = 0) -> None:
+    """Let a task (0: this one), and the children that it has from now on, take turns with all others that do on the core.
+
+    A batch process interrupts no other when it wakes (sched(7)): a server answers all that has come before the generator goes on,
+    and the generator asks all that it has to ask, so that how many questions a server finds at a time is no matter of chance.
+
+    Raises:
+        OSError: the task has gone, or the scheduler's settings may not be changed here.
+    """
+    os.sched_setaffinity(task, {core})
+    os.sched_setscheduler(task, os.SCHED_BATCH, os.sched_param(0))
+    _ask_for_long_turns(task)
+
+
+def _ask_for_long_turns(task: int) -> None:
+    """Ask the scheduler for the longest turns there are: whoever has many questions to answer does so in one.
+
+    sched_setattr(2), for which Python has no function. A kernel older than 6.12 takes the wish and does nothing about it, and where
+    the call's number is not known here turns are as long as the machine's usual ones.
+    """
+    call = SYS_SCHED_SETATTR.get(platform.machine())
+    if call is None:
+        return
+    nice = os.getpriority(os.PRIO_PROCESS, task)
+    attributes = struct.pack("@IIQiIQQQ", SCHED_ATTR_SIZE, os.SCHED_BATCH, 0, nice, 0, LONGEST_TURN_NS, 0, 0)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(call, task, attributes, 0):
+        error = ctypes.get_errno()
+        raise OSError(error, f"sched_setattr: {os.strerror(error)}")
+
+
+def main() -> None:
+    """Become the command."""
+    core, *argv = sys.argv[1:]
+    try:
+        take_turns(int(core))
+        os.execvp(argv[0], argv)  # noqa: S606 - the command is the lab's own
+    except OSError as error:
+        sys.exit(f"{argv[0]}: {error}")
+
+
+if __name__ == "__main__":
+    main()
