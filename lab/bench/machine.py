@@ -2,7 +2,7 @@
 
 Knows what is measured, in which order, and with how much load. Must not know a protocol, nor what the figures mean.
 
-Server and generator share one core: on two, the wake-up of the other core is what is measured, and it varies. Each piece of a
+Server and generator share one core, in turns: on two, the wake-up of the other core is what is measured, and it varies. Each piece of a
 server's load is next to one of the reference's: what the machine does meanwhile, it does to both; and the pieces of all servers
 take turns, so that a bad minute is no server's own. Servers are kept alive over rounds, and are started anew now and then, so
 that what one process has by luck (its addresses, its memory) is seen as such. The generator is a process of its own in the
@@ -79,15 +79,16 @@ class Machine:
         """How it measures."""
         return Method(
             target="native",
-            text="Server and load generator on one core of this machine, servers kept alive over shuffled rounds and "
-            "started anew between groups of rounds. A round of a server is some short pieces of load, each next to one of the "
-            "reference's and spread over the round; the ratio of their medians is the round's. Except for latencies all is put "
+            text="Server and load generator take turns on one core of this machine, where neither interrupts the other. Servers "
+            "are kept alive over shuffled rounds and started anew between groups of rounds. A round of a server is some short "
+            "pieces of load, each next to one of the reference's and spread over the round; the ratio of their medians is the round's. Except for latencies all is put "
             "at the machine's usual pace, which the generator's own processor time for a question tells of each piece. Ratios "
             "are medians of the rounds', with a 95 % bootstrap interval; absolute figures are context.",
             facts={
                 "core": str(self._core),
                 "network": "a namespace of its own" if self._entering else "the machine's",
                 **self._pace(),
+                "scheduling": "in turns (SCHED_BATCH)",
                 "priority": f"nice {FIRST}" if may_go_first() else "as others",
                 "processor": _processor(),
                 "kernel": platform.release(),
