@@ -24,8 +24,8 @@ SECONDS_OF_OPEN_LOOP: Final = 0.2
 #: Short pieces, as the machine changes: none is longer than some tenths of a second.
 PIECES: Final = 3
 PIECES_OF_THROUGHPUT: Final = 5
-#: So many connections vary more: who shares the caches matters to them.
-MANY: Final = 1000
+#: So many connections vary more: in turns all that they hold goes through the caches once a turn, whoever shares those.
+MANY: Final = 100
 PIECES_OF_MANY: Final = 9
 #: Quick measurements are so many times shorter.
 QUICKER: Final = 5

@@ -15,6 +15,7 @@ from statistics import median
 from lab.bench import generator
 from lab.bench.generator import Outcome
 from lab.bench.quantities import QUANTITIES
+from lab.bench.statistics import middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,10 @@ class Rounds:
         return [pace / usual for pace in found]
 
     def values(self, quantity: str) -> tuple[float, ...]:
-        """The quantity in each whole round: the median of its pieces, so that what comes between in one does not count."""
+        """The quantity in each whole round: the middle of its pieces, so that what comes between in one does not count."""
         paces = iter(self.paces())
         return tuple(
-            median(self._at_usual_pace(quantity, piece.figures[quantity], next(paces)) for piece in pieces)
+            middle(self._at_usual_pace(quantity, piece.figures[quantity], next(paces)) for piece in pieces)
             for pieces in self._rounds[:-1]
             if pieces
         )

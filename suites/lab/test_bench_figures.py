@@ -10,7 +10,7 @@ import pytest
 
 from lab.bench.figures import Figure, figures_of
 from lab.bench.record import find, merged, read, write
-from lab.bench.statistics import histogram, percentile, ratios, summarise
+from lab.bench.statistics import histogram, middle, percentile, ratios, summarise
 from lab.bench.target import Series
 from lab.errors import UnknownName
 from lab.judge.checked_json import RunError
@@ -34,6 +34,23 @@ def test_the_ratio_is_of_the_same_round() -> None:
     assert found.ratio.median == pytest.approx(1.2)
     assert found.ratio.cv == pytest.approx(0, abs=1e-9)
     assert found.refused == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([7.0], 7.0),
+        ([1.0, 2.0], 1.5),
+        ([900.0, 2.0, 1.0], 2.0),
+        ([1.0, 900.0, 2.0, 3.0, -900.0], 2.0),
+        ([9.0, 1.0, 8.0, 2.0, 7.0, 3.0, 6.0, 4.0, 50.0], 5.6),
+    ],
+)
+def test_the_middle_leaves_out_a_quarter_at_each_end(values: list[float], expected: float) -> None:
+    """Of three and more values at least one at each end; there is none of no values."""
+    assert middle(values) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="no values"):
+        middle([])
 
 
 def test_a_noisy_ratio_gives_no_verdict() -> None:
