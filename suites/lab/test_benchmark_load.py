@@ -1,6 +1,6 @@
 """How the load generator compares with its twin in C: requests for each second of the client's processor time.
 
-Both do the same work on the same server of this file's own, in turns, so that the ratio is of the same minute of the machine.
+Both do the same work on the same server of this file's own, one after the other, so that the ratio is of the same minute of the machine.
 The server is C too: it must never be what is measured. It answers whatever it reads with one fixed answer of the same length.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from lab.bench.running import RunningServer, let_go_first, pinned
 from suites.lab.measured import CORE
 
 pytestmark = pytest.mark.benchmark_lab
+ROOT = Path(__file__).parents[2]
 QUESTIONS = 60_000
 ROUNDS = 10
 EXCHANGE = Exchange(b"What is your name?", b"What is your name?")
@@ -84,42 +86,59 @@ def _twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(source, tmp_path_factory.mktemp("load"))
 
 
+def of_a_program(words: Sequence[str], *, requests: int) -> float:
+    """Requests a CPU-second of a client that is a program and says what it used; its segments are that many requests."""
+    # in a session of its own, as the generator and the server are, or it would have another precedence than they
+    with subprocess.Popen(
+        pinned(words, CORE), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as client:
+        let_go_first(client.pid)
+        said = json.loads(client.communicate(timeout=60)[0])
+    return requests * float(said["answered"]) / float(said["cpu_seconds"])
+
+
 def in_c(twin: Path, server: RunningServer, connections: int, depth: int) -> float:
     """Requests a CPU-second of the client in C."""
     host, port = server.address
     words = [str(twin), host, str(port), str(connections), str(QUESTIONS * depth), str(depth)]
     words += [EXCHANGE.send.decode("ascii"), EXCHANGE.expect.decode("ascii")]
-    # in a session of its own, as the generator and the server are, or it would have another precedence than they
-    with subprocess.Popen(
-        pinned(words, CORE), stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as client:
-        let_go_first(client.pid)
-        said = json.loads(client.communicate(timeout=60)[0])
-    return float(said["answered"]) / float(said["cpu_seconds"])
+    return of_a_program(words, requests=1)
 
 
 def in_python(generator: Generator, server: RunningServer, connections: int, depth: int) -> float:
-    """Requests a CPU-second of the client in Python."""
+    """Requests a CPU-second of the generator."""
     outcome = generator.run(server.address, Request(connections, QUESTIONS * depth, depth=depth))
     return outcome.answered / outcome.cpu_seconds
+
+
+def at_its_barest(server: RunningServer, connections: int, depth: int) -> float:
+    """Requests a CPU-second of the least that a client in Python can be."""
+    host, port = server.address
+    words = [sys.executable, "-m", "suites.lab.barest_client", host, str(port), str(connections)]
+    return of_a_program([*words, str(QUESTIONS), EXCHANGE.send.decode("ascii") * depth], requests=depth)
 
 
 @pytest.mark.parametrize(("connections", "depth"), [(1, 1), (10, 1), (100, 1), (10, 8)])
 def test_python_and_c(
     benchmark: BenchmarkFixture, echo: RunningServer, twin: Path, connections: int, depth: int
 ) -> None:
-    """Ten rounds of both; `ratio` is the median of their ratios, `python` and `c` requests for each CPU-second."""
-    pairs: list[tuple[float, float]] = []
+    """Ten rounds of all; `python` and `c` are requests for each CPU-second.
+
+    `ratio` is the median of the rounds' ratios to C, and `barest` that of the barest client in Python: what no generator in this
+    interpreter could do much better on this machine.
+    """
+    rounds: list[tuple[float, float, float]] = []
     with Generator(CORE, [EXCHANGE]) as generator:
 
-        def both() -> None:
-            pairs.append(
-                (in_python(generator, echo, connections, depth), in_c(twin, echo, connections, depth))
-            )
+        def all_of_them() -> None:
+            python = in_python(generator, echo, connections, depth)
+            c = in_c(twin, echo, connections, depth)
+            rounds.append((python, c, at_its_barest(echo, connections, depth)))
 
-        benchmark.pedantic(both, rounds=ROUNDS, warmup_rounds=1)  # type: ignore[no-untyped-call]  # the library annotates only some methods
+        benchmark.pedantic(all_of_them, rounds=ROUNDS, warmup_rounds=1)  # type: ignore[no-untyped-call]  # the library annotates only some methods
     if benchmark.stats is not None:
-        kept = pairs[1:]
-        benchmark.extra_info["python"] = round(statistics.median(python for python, _ in kept))
-        benchmark.extra_info["c"] = round(statistics.median(c for _, c in kept))
-        benchmark.extra_info["ratio"] = round(statistics.median(python / c for python, c in kept), 3)
+        kept = rounds[1:]
+        benchmark.extra_info["python"] = round(statistics.median(python for python, _, _ in kept))
+        benchmark.extra_info["c"] = round(statistics.median(c for _, c, _ in kept))
+        benchmark.extra_info["ratio"] = round(statistics.median(python / c for python, c, _ in kept), 3)
+        benchmark.extra_info["barest"] = round(statistics.median(barest / c for _, c, barest in kept), 3)
