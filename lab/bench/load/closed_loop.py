@@ -69,20 +69,20 @@ def _ask_alone(run: Run, quota: int) -> None:
 
 def _converse(connection: Connection, segments: Iterator[Turn], left: set[Connection]) -> Generator[None]:
     """One connection; goes on at each of its edges."""
-    send, receive = connection.socket.send, connection.socket.recv
-    stamps, clock = connection.stamps, time.perf_counter_ns
+    descriptor, write, read = connection.socket.fileno(), os.write, os.read
+    stamp, clock = connection.stamps.append, time.perf_counter_ns
     try:
         connection.opened()
         for question, length, answer, size in segments:
             try:
-                sent = send(question)
+                sent = write(descriptor, question)
             except BlockingIOError:
                 sent = 0
             if sent != length:
                 yield from connection.send(question[sent:])
             yield
             try:
-                data = receive(size)
+                data = read(descriptor, size)
             except BlockingIOError:
                 yield from connection.rest(b"", answer)
             else:
@@ -90,7 +90,7 @@ def _converse(connection: Connection, segments: Iterator[Turn], left: set[Connec
                     if not data:
                         connection.lost()
                     yield from connection.rest(data, answer)
-            stamps.append(clock())
+            stamp(clock())
     except OSError as error:
         connection.lost(error)
     connection.socket.close()
