@@ -4,9 +4,9 @@ Knows the scheduler. Must not know what is measured. A program as well, and one 
 
     python3 -IS turns.py CORE COMMAND...    become the command, which and whose children take turns on that core
 
-By default a process that wakes may interrupt the one that woke it. Whether it does depends on how long that one has run: a server
-that takes a little more time to an answer is interrupted at every one, and finds one question at a time where a quicker server finds
-ten. So much depends on this that it hides what the servers themselves cost.
+By default a process that wakes may interrupt the one that woke it, and whether it does is the scheduler's affair. It was seen to do so
+at most questions of one program and at hardly any of another that does the same work: the one finds one question at a time where the
+other finds ten, and what that costs is not the program's own.
 """
 
 from __future__ import annotations
