@@ -24,7 +24,7 @@ SECONDS_OF_OPEN_LOOP: Final = 0.2
 #: Short pieces, as the machine changes: none is longer than some tenths of a second.
 PIECES: Final = 3
 PIECES_OF_THROUGHPUT: Final = 5
-#: So many connections vary more: in turns all that they hold goes through the caches once a turn, whoever shares those.
+#: From so many connections on, one piece differs more from the next.
 MANY: Final = 100
 PIECES_OF_MANY: Final = 9
 #: Quick measurements are so many times shorter.

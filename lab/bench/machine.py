@@ -81,8 +81,9 @@ class Machine:
             target="native",
             text="Server and load generator take turns on one core of this machine, where neither interrupts the other. Servers "
             "are kept alive over shuffled rounds and started anew between groups of rounds. A round of a server is some short "
-            "pieces of load, each next to one of the reference's and spread over the round; the ratio of their middles (means of the middle half) is the round's. Except for latencies all is put "
-            "at the machine's usual pace, which the generator's own processor time for a question tells of each piece. Ratios "
+            "pieces of load, each next to one of the reference's and spread over the round; the ratio of their middles (means of "
+            "the middle half) is the round's. Except for latencies all is put at the machine's usual pace, which the "
+            "generator's own processor time for a question tells of each piece. Ratios "
             "are medians of the rounds', with a 95 % bootstrap interval; absolute figures are context.",
             facts={
                 "core": str(self._core),

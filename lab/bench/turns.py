@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import struct
 import sys
 
@@ -21,6 +22,10 @@ import sys
 SCHED_ATTR_SIZE = 48
 SYS_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 LONGEST_TURN_NS = 100_000_000
+#: What is ignored stays so in the program that this one becomes.
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+#: The kernel's word for its own choice.
+USUAL_TURN_NS = 0
 
 
 def take_turns(core: int, task: int = 0) -> None:
@@ -33,21 +38,27 @@ def take_turns(core: int, task: int = 0) -> None:
         OSError: the task has gone, or the scheduler's settings may not be changed here.
     """
     os.sched_setaffinity(task, {core})
-    os.sched_setscheduler(task, os.SCHED_BATCH, os.sched_param(0))
-    _ask_for_long_turns(task)
+    _schedule(task, os.SCHED_BATCH, LONGEST_TURN_NS)
 
 
-def _ask_for_long_turns(task: int) -> None:
-    """Ask the scheduler for the longest turns there are: whoever has many questions to answer does so in one.
+def leave_turns(cores: set[int], task: int = 0) -> None:
+    """Let a task that took turns run on these cores as any other does. Raises OSError as `take_turns` does."""
+    _schedule(task, os.SCHED_OTHER, USUAL_TURN_NS)
+    os.sched_setaffinity(task, cores)
+
+
+def _schedule(task: int, policy: int, turn_ns: int) -> None:
+    """Set the policy, and ask for turns of that length: in a long one, whoever has many questions to answer answers them all.
 
     sched_setattr(2), for which Python has no function. A kernel older than 6.12 takes the wish and does nothing about it, and where
     the call's number is not known here turns are as long as the machine's usual ones.
     """
+    os.sched_setscheduler(task, policy, os.sched_param(0))
     call = SYS_SCHED_SETATTR.get(platform.machine())
     if call is None:
         return
     nice = os.getpriority(os.PRIO_PROCESS, task)
-    attributes = struct.pack("@IIQiIQQQ", SCHED_ATTR_SIZE, os.SCHED_BATCH, 0, nice, 0, LONGEST_TURN_NS, 0, 0)
+    attributes = struct.pack("@IIQiIQQQ", SCHED_ATTR_SIZE, policy, 0, nice, 0, turn_ns, 0, 0)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(call, task, attributes, 0):
         error = ctypes.get_errno()
@@ -59,6 +70,8 @@ def main() -> None:
     core, *argv = sys.argv[1:]
     try:
         take_turns(int(core))
+        for number in IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
         os.execvp(argv[0], argv)  # noqa: S606 - the command is the lab's own
     except OSError as error:
         sys.exit(f"{argv[0]}: {error}")

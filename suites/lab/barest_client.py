@@ -1,9 +1,10 @@
-"""The barest load that can be made in Python: each connection asks one question again and again, and has its answers compared.
+"""Load made in Python as barely as can be: each connection asks one question again and again, and has its answers compared.
 
     python -m suites.lab.barest_client HOST PORT CONNECTIONS SEGMENTS TEXT
 
-For a server that sends back what it reads. There are no quotas, no turns and no second try at anything: no load generator, but the
-least that one costs on a machine. Prints, in JSON, how many segments were `answered`, and how many `cpu_seconds` that took.
+For a server that sends back what it reads. There are no quotas, no turns and no second try at anything: no load generator, but about the
+least that one costs on a machine with more connections than one. Prints, in JSON, how many segments were `answered`, and how many
+`cpu_seconds` that took once all connections were open.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from lab.bench.network import own_network
 from lab.bench.plan import BenchServer
 from lab.bench.running import FIRST, RunningServer, may_go_first, pinned
 from lab.bench.target import Series, Settings
+from lab.bench.turns import leave_turns, take_turns
 from lab.errors import LabError
 from suites.lab.measured import CORE, EXCHANGES, PROGRAM, children, plan, running, server
 
@@ -149,6 +150,34 @@ def test_a_command_that_cannot_take_turns_says_why() -> None:
         assert ran.returncode
         assert ran.stderr.startswith(f"{argv[0]}: [Errno "), ran.stderr
         assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_command_that_takes_turns_has_the_usual_signals() -> None:
+    """Python ignores two signals, and who becomes another program hands that on: a server in C would not end by SIGPIPE."""
+    ran = subprocess.run(
+        pinned(["cat", "/proc/self/status"], CORE), capture_output=True, text=True, check=True
+    )
+    ignored = int(next(line for line in ran.stdout.splitlines() if line.startswith("SigIgn:")).split()[1], 16)
+    assert [number for number in (signal.SIGPIPE, signal.SIGXFSZ) if ignored >> (number - 1) & 1] == []
+
+
+def test_a_task_that_leaves_turns_is_scheduled_as_before() -> None:
+    """Cores, policy and the length of its turns are what they were (/proc/PID/sched)."""
+
+    def settings(pid: int) -> tuple[set[int], int, str]:
+        lines = Path(f"/proc/{pid}/sched").read_text("ascii").splitlines()
+        length = next((line for line in lines if line.startswith("se.slice")), "")
+        return os.sched_getaffinity(pid), os.sched_getscheduler(pid), length
+
+    with subprocess.Popen(["sleep", "60"]) as task:
+        before = settings(task.pid)
+        take_turns(CORE, task.pid)
+        during = settings(task.pid)
+        leave_turns(before[0], task.pid)
+        after = settings(task.pid)
+        task.terminate()
+    assert during[:2] == ({CORE}, os.SCHED_BATCH)
+    assert after == before
 
 
 def test_without_a_network_of_its_own_it_is_measured_all_the_same(

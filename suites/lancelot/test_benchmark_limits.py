@@ -1,10 +1,9 @@
-"""How near the servers come to what Python, and what C, can do at most: questions for each second of the server's processor time.
+"""How near the servers come to one in C, and to one in Python that does nothing else: questions for each second of the server's processor time.
 
     ./erle test -s bench -- suites/lancelot/test_benchmark_limits.py
 
-The ratio of Python to C depends on the processor: interpretation is dearer on some than on others, beside what the kernel does for
-both. What the barest server in Python reaches (suites/lancelot/barest_server.py) tells how much of the distance to C is the
-interpreter's on this machine. Whether a server is right is for the other tests.
+The ratio of Python to C differs from machine to machine. What the barest server in Python reaches (suites/lancelot/barest_server.py)
+tells about how much of the distance to C is the interpreter's on this one. Whether a server is right is for the other tests.
 """
 
 from __future__ import annotations

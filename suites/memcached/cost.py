@@ -29,7 +29,7 @@ from lab.bench import meters
 from lab.bench.generator import Generator, Request
 from lab.bench.plan import Exchange, load_plan
 from lab.bench.running import RunningServer, pinned
-from lab.bench.turns import take_turns
+from lab.bench.turns import leave_turns, take_turns
 from lab.errors import LabError
 from lab.judge.catalogue import Implementation, load_catalogue
 from lab.judge.report.output import replace_file
@@ -114,17 +114,15 @@ def fresh_memcached() -> int:
 def on_core(pid: int, core: int) -> Iterator[None]:
     """Have all threads of a process take turns on one core."""
     before = {
-        int(task.name): (os.sched_getaffinity(int(task.name)), os.sched_getscheduler(int(task.name)))
-        for task in Path(f"/proc/{pid}/task").iterdir()
+        int(task.name): os.sched_getaffinity(int(task.name)) for task in Path(f"/proc/{pid}/task").iterdir()
     }
     for task in before:
         take_turns(core, task)
     try:
         yield
     finally:
-        for task, (cores, policy) in before.items():
-            os.sched_setscheduler(task, policy, os.sched_param(0))
-            os.sched_setaffinity(task, cores)
+        for task, cores in before.items():
+            leave_turns(cores, task)
 
 
 def say(address: tuple[str, int], octets: bytes, end: bytes) -> bytes:

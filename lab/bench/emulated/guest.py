@@ -67,8 +67,8 @@ def prepare() -> None:
 def take_turns() -> None:
     """Let the server and the load, started after this, run until they wait: each answers or asks all that has come.
 
-    As on the board and natively (lab/bench/turns.py); here the scheduler can be told how long a turn may be, and every
-    process gets the same addresses. Not first in, first out: the kernel's own threads would not get their turn.
+    As on the board and natively (lab/bench/turns.py); here turns are longer still, for all
+    processes, and each gets the same addresses. Not first in, first out: the kernel's own threads would not get their turn.
     """
     for name, value in SCHEDULER.items():
         (Path("/sys/kernel/debug/sched") / name).write_text(str(value), encoding="ascii")
